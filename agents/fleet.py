@@ -1,0 +1,78 @@
+"""The fleet: one row per party, with everything about its devices that does not change in an episode.
+
+Roles: homes with PV and battery, stores (consumption only), the solar plant, thermal units (they
+sell at marginal cost and generate what they sold), retailers of last resort (they send no orders).
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from agents.devices import Battery
+from market.units import Int
+
+
+class Role(IntEnum):
+    """What a party is; one policy serves one role."""
+
+    HOME = 0
+    STORE = 1
+    SOLAR = 2
+    THERMAL = 3
+    RETAILER = 4
+
+
+ROLE_NAMES = {role: role.name.lower() for role in Role}
+NO_COST = -1
+"""Marks a party without fuel cost: it values surplus at feed-in."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Columns over parties (parties,), int64.
+
+    load_wh mean load per slot [Wh]; load_noise_ppm log standard deviation of a slot's load [ppm];
+    solar_w PV rating [W]; thermal_wh largest output per slot [Wh]; cost [mJPY/kWh], NO_COST without
+    fuel; export_limit_wh and import are per slot; battery as in `agents.devices`; start_charge
+    bounds of the stored energy at the start [Wh].
+    """
+
+    names: tuple[str, ...]
+    role: Int
+    area: Int
+    load_wh: Int
+    load_noise_ppm: Int
+    size_low_ppm: Int
+    size_high_ppm: Int
+    solar_w: Int
+    thermal_wh: Int
+    cost: Int
+    export_limit_wh: Int
+    battery: Battery
+    start_low_wh: Int
+    start_high_wh: Int
+
+    @property
+    def count(self) -> int:
+        """Number of parties."""
+        return len(self.names)
+
+    def rows(self, role: Role) -> Int:
+        """Rows of a role, in order."""
+        return np.flatnonzero(self.role == role)
+
+    @property
+    def dispatchable(self) -> Int:
+        """True where the plan is what was sold: thermal units and retailers."""
+        return (self.role == Role.THERMAL) | (self.role == Role.RETAILER)
+
+    @property
+    def senders(self) -> Int:
+        """Rows of the parties with a DGC: all but the retailers."""
+        return np.flatnonzero(self.role != Role.RETAILER)
+
+    def battery_of(self, rows: Int) -> Battery:
+        """Battery columns of some rows."""
+        b = self.battery
+        return Battery(b.power_wh[rows], b.capacity_wh[rows], b.efficiency_ppm[rows], b.wear_mjpy_kwh[rows])

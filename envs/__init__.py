@@ -1,0 +1,1 @@
+"""The world as learners see it: scenario, episode, World.step and its views."""

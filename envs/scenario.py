@@ -1,0 +1,217 @@
+"""Scenario files: read a TOML file into a `Scenario`, strictly.
+
+An unknown key, a value out of range, a party in an unknown area or an area that no line reaches is refused in
+one line that names the file, the key and what is allowed. What a file may say stands in `envs.scenario_schema`.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from envs.scenario_schema import (
+    JEPX_AREAS,
+    BatterySpec,
+    HomesSpec,
+    LineSpec,
+    MallSpec,
+    Scenario,
+    StoresSpec,
+    TermsSpec,
+    ThermalSpec,
+    slot_energy_wh,
+)
+from market.errors import ConfigError
+
+__all__ = [
+    "JEPX_AREAS",
+    "BatterySpec",
+    "HomesSpec",
+    "LineSpec",
+    "MallSpec",
+    "Scenario",
+    "StoresSpec",
+    "TermsSpec",
+    "ThermalSpec",
+    "known_scenarios",
+    "load_scenario",
+    "parse_override",
+    "slot_energy_wh",
+]
+
+SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
+
+
+def known_scenarios() -> tuple[str, ...]:
+    """Names of the scenarios that come with the package, in alphabetical order."""
+    return tuple(sorted(path.stem.replace("_", "-") for path in SCENARIO_FOLDER.glob("*.toml")))
+
+
+def load_scenario(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Scenario:
+    """Read a scenario by name or by path of a TOML file.
+
+    Args:
+        name_or_path: one of `known_scenarios()`, or a path ending in `.toml`.
+        overrides: values by dotted key, `{"homes.count": 3, "lines.0.forward_kw": 10}`.
+
+    Raises:
+        ConfigError: one line with file, key, what is wrong and what is allowed.
+    """
+    path = _scenario_path(name_or_path)
+    settings = _read_toml(path)
+    for key, value in (overrides or {}).items():
+        _apply_override(settings, key, value)
+    scenario = _validated(settings, path)
+    _check_areas(scenario, path)
+    _check_parties(scenario, path)
+    return scenario
+
+
+def parse_override(text: str) -> tuple[str, object]:
+    """Split `key=value` as given on a command line; the value is TOML, or else taken as text."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"{text!r} is not key=value", where="--set", do="write for example homes.count=3")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _scenario_path(name_or_path: str | Path) -> Path:
+    if str(name_or_path).endswith(".toml"):
+        return Path(name_or_path)
+    name = str(name_or_path)
+    if name not in known_scenarios():
+        known = ", ".join(known_scenarios())
+        nearest = _nearest(name, known_scenarios())
+        raise ConfigError(f"unknown scenario {name!r}", do=f"{nearest}known: {known}, or give a path ending in .toml")
+    return SCENARIO_FOLDER / f"{name.replace('-', '_')}.toml"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"cannot read the scenario file: {reason}", where=str(path), do="check the path") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", where=str(path), do="mend the line named") from error
+
+
+def _apply_override(settings: dict[str, Any], key: str, value: object) -> None:
+    """Set a dotted key; a number in it is a position in a list. Whether the key exists is checked later."""
+    *parents, last = key.split(".")
+    node: Any = settings
+    for part in parents:
+        node = node[_position(node, part, key)] if isinstance(node, list) else node.setdefault(part, {})
+        if not isinstance(node, dict | list):
+            raise ConfigError(f"{part!r} is a value and has no keys below it", where=f"override {key}")
+    node[_position(node, last, key) if isinstance(node, list) else last] = value
+
+
+def _position(rows: list[Any], part: str, key: str) -> int:
+    if not part.isdigit() or int(part) >= len(rows):
+        allowed = f"0 to {len(rows) - 1}" if rows else "none, the list is empty"
+        raise ConfigError(f"{part!r} is not a position in the list", where=f"override {key}", do=f"allowed: {allowed}")
+    return int(part)
+
+
+def _validated(settings: dict[str, Any], path: Path) -> Scenario:
+    """Validate as JSON, the mode in which strict types still take a list for a tuple."""
+    try:
+        return Scenario.model_validate_json(json.dumps(settings, default=str))
+    except ValidationError as error:
+        first, *others = error.errors()
+        location = [str(part) for part in first["loc"]]
+        more = f"; and {len(others)} more" if others else ""
+        what, do = _explain(first["type"], location, first["msg"], first["input"])
+        raise ConfigError(what + more, where=f"{path}: {'.'.join(location) or 'file'}", do=do) from error
+
+
+def _explain(kind: str, location: list[str], message: str, given: object) -> tuple[str, str]:
+    known = _keys_below(location[:-1])
+    if kind == "extra_forbidden":
+        return "unknown key", f"{_nearest(location[-1], known)}known: {', '.join(known)}"
+    if kind == "missing":
+        return "this key is missing", "add it"
+    allowed = message.removeprefix("Value error, ").replace("Input should", "it should")
+    return f"{json.dumps(given, ensure_ascii=False, default=str)[:80]} is not possible", allowed
+
+
+def _keys_below(location: list[str]) -> tuple[str, ...]:
+    """Keys the table at a dotted location may have."""
+    model: Any = Scenario
+    for part in location:
+        if not part.isdigit():
+            model = next(_models_in(model.model_fields[part].annotation), None)
+        if model is None:
+            return ()
+    return tuple(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
+def _nearest(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def _check_areas(scenario: Scenario, path: Path) -> None:
+    """Every area named exists, is named once, and is reached by a line."""
+    _check_distinct(scenario.areas, "areas", path)
+    used = {
+        "site_area": scenario.site_area,
+        "homes.area": scenario.homes.area,
+        "stores.area": scenario.stores.area,
+        "mall.area": scenario.mall.area,
+        "thermal.area": scenario.thermal.area,
+    }
+    for row, line in enumerate(scenario.lines):
+        used |= {f"lines.{row}.source": line.source, f"lines.{row}.target": line.target}
+    used |= {f"retailers.{area}": area for area in scenario.retailers}
+    for key, area in used.items():
+        if area not in scenario.areas:
+            do = f"{_nearest(area, scenario.areas)}areas of this scenario: {', '.join(scenario.areas)}"
+            raise ConfigError(f"unknown area {area!r}", where=f"{path}: {key}", do=do)
+    reached = {end for line in scenario.lines for end in (line.source, line.target)}
+    for area in scenario.areas:
+        if len(scenario.areas) > 1 and area not in reached:
+            raise ConfigError(
+                f"no line reaches area {area!r}", where=f"{path}: lines", do="add a line or drop the area"
+            )
+
+
+def _check_parties(scenario: Scenario, path: Path) -> None:
+    """Names are distinct, a line joins two areas, and each thermal unit has one cost."""
+    _check_distinct(tuple(line.name for line in scenario.lines), "lines", path)
+    _check_distinct(scenario.retailer_names, "retailers", path)
+    for row, line in enumerate(scenario.lines):
+        if line.source == line.target:
+            raise ConfigError(
+                f"line {line.name!r} joins {line.source!r} to itself",
+                where=f"{path}: lines.{row}.target",
+                do="name two different areas",
+            )
+    units, costs = len(scenario.thermal.units_kw), len(scenario.thermal.cost_jpy_kwh)
+    if units != costs:
+        raise ConfigError(
+            f"{costs} costs for {units} units", where=f"{path}: thermal.cost_jpy_kwh", do="give one cost for each unit"
+        )
+
+
+def _check_distinct(names: tuple[str, ...], key: str, path: Path) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"{name!r} stands more than once", where=f"{path}: {key}", do="give each a name of its own"
+            )

@@ -1,0 +1,201 @@
+"""What a scenario file may say: parties, lines, forecasts and the prices outside the market.
+
+The reference scenario `urawa-misono` is the demonstration of paper 3.3. Powers are kW; the energy of a power
+over one slot is kW x 1,000 / 2 Wh and must be whole. Prices are JPY/kWh in whole mJPY/kWh. Rules that join
+several keys (areas that exist, lines that reach them) are checked where the file is read: `envs.scenario`.
+"""
+
+from functools import cached_property
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from market.grid import Grid, Line
+from market.settlement import Terms
+from market.slots import HALF_HOURS
+from market.units import MJPY_PER_JPY, PRICE_BOUND, mjpy_from_jpy, wh_from_kwh
+
+SLOTS_PER_HOUR = HALF_HOURS.gate
+Area = Literal["hokkaido", "tohoku", "tokyo", "chubu", "hokuriku", "kansai", "chugoku", "shikoku", "kyushu"]
+JEPX_AREAS: tuple[Area, ...] = get_args(Area)
+"""The nine price areas of JEPX, north to south, as its result files name them."""
+
+
+def slot_energy_wh(power_kw: float) -> int:
+    """Energy of a power over one slot, kW x 1,000 / 2 [Wh]; raises ValueError when it is not whole."""
+    return wh_from_kwh(str(power_kw / SLOTS_PER_HOUR))
+
+
+def _whole_power(power_kw: float) -> float:
+    try:
+        slot_energy_wh(power_kw)
+    except ValueError as error:
+        raise ValueError("a power comes in steps of 0.002 kW, 1 Wh per half hour") from error
+    return power_kw
+
+
+def _whole_price(price_jpy_kwh: float) -> float:
+    try:
+        mjpy_from_jpy(price_jpy_kwh)
+    except ValueError as error:
+        raise ValueError("a price comes in steps of 0.001 JPY/kWh") from error
+    return price_jpy_kwh
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the first bound {bounds[0]} is above the second {bounds[1]}")
+    return bounds
+
+
+PowerKw = Annotated[float, Field(ge=0, le=1e8), AfterValidator(_whole_power)]
+PriceJpy = Annotated[float, Field(ge=0, lt=PRICE_BOUND / MJPY_PER_JPY / 4), AfterValidator(_whole_price)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+Spread = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=10)], Annotated[float, Field(gt=0, le=10)]], AfterValidator(_ordered)
+]
+Fractions = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], AfterValidator(_ordered)
+]
+NoiseSd = Annotated[float, Field(ge=0, le=2)]
+PartyCount = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class _Spec(BaseModel):
+    """Common rules: no unknown keys, no silent conversions, frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class LineSpec(_Spec):
+    """A line (連系線) and how its capacity moves: each hold period one of `levels_kw` caps both directions.
+
+    Without levels the capacity stays at `forward_kw` (source to target) and `backward_kw`.
+    """
+
+    name: Name
+    source: str
+    target: str
+    forward_kw: PowerKw
+    backward_kw: PowerKw
+    levels_kw: tuple[PowerKw, ...] = ()
+    hold_slots: Annotated[int, Field(ge=1)] = HALF_HOURS.per_day
+
+    @cached_property
+    def levels_wh(self) -> tuple[tuple[int, int], ...]:
+        """Capacity of each level per slot, (forward, backward) [Wh]; one row when the capacity is fixed."""
+        levels = self.levels_kw or (max(self.forward_kw, self.backward_kw),)
+        return tuple(
+            (slot_energy_wh(min(level, self.forward_kw)), slot_energy_wh(min(level, self.backward_kw)))
+            for level in levels
+        )
+
+
+class BatterySpec(_Spec):
+    """A home battery; `start_charge` are the bounds of the drawn start charge, as fractions of `kwh`."""
+
+    kw: PowerKw = 5.0
+    kwh: Annotated[float, Field(ge=0, le=1e6)] = 10.0
+    round_trip: Annotated[float, Field(gt=0, le=1)] = 0.85
+    wear_jpy_kwh: PriceJpy = 0.0
+    start_charge: Fractions = (0.2, 0.8)
+
+
+class HomesSpec(_Spec):
+    """Homes with PV and a battery (paper 3.3); `load_noise` is the sd of the lognormal load of a slot."""
+
+    area: str
+    count: PartyCount = 5
+    load_kwh_year: Annotated[float, Field(ge=0, le=1e7)] = 4047.0
+    size_spread: Spread = (0.7, 1.3)
+    load_noise: NoiseSd = 0.4
+    pv_kw: PowerKw = 5.0
+    export_limit_kw: PowerKw = 7.5
+    battery: BatterySpec = BatterySpec()
+
+
+class StoresSpec(_Spec):
+    """Convenience stores: consumers around the clock (paper 3.3)."""
+
+    area: str
+    count: PartyCount = 5
+    load_kwh_year: Annotated[float, Field(ge=0, le=1e8)] = 170_000.0
+    size_spread: Spread = (0.9, 1.1)
+    load_noise: NoiseSd = 0.1
+
+
+class MallSpec(_Spec):
+    """The mall's PV plant behind `routers` digital grid routers (paper 3.3)."""
+
+    area: str
+    pv_kw: PowerKw = 60.0
+    routers: Annotated[int, Field(ge=1, le=1000)] = 3
+
+
+class ThermalSpec(_Spec):
+    """Dummy thermal units (paper 3.3, item 60): one power and one marginal cost each."""
+
+    area: str
+    units_kw: tuple[PowerKw, ...] = (20.0, 20.0, 20.0, 20.0)
+    cost_jpy_kwh: tuple[PriceJpy, ...] = (9.0, 12.0, 15.0, 18.0)
+
+
+class TermsSpec(_Spec):
+    """Prices outside the market [JPY/kWh]."""
+
+    wheeling_jpy_kwh: PriceJpy = 9.44
+    surcharge_jpy_kwh: PriceJpy = 2.90
+    fee_jpy_kwh: PriceJpy = 0.66
+    retail_margin_jpy_kwh: PriceJpy = 10.66
+    feed_in_discount_jpy_kwh: PriceJpy = 1.0
+    feed_in_floor_jpy_kwh: PriceJpy = 0.5
+    imbalance_penalty_jpy_kwh: PriceJpy = 3.0
+
+
+class Scenario(_Spec):
+    """One world as written down; `load_scenario` is the way to make one."""
+
+    name: Name
+    title: str
+    fiscal_year: Annotated[int, Field(ge=2001, le=2099)] = 2018
+    areas: Annotated[tuple[Area, ...], Field(min_length=1)]
+    site_area: str
+    forecast: Literal["naive", "weather", "perfect"] = "weather"
+    solar_error: NoiseSd = 0.15
+    horizon: Annotated[int, Field(ge=1, le=HALF_HOURS.year)] = 4
+    episode_days: Annotated[int, Field(ge=1, le=365)] = 3
+    lot_wh: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    lines: tuple[LineSpec, ...] = ()
+    homes: HomesSpec
+    stores: StoresSpec
+    mall: MallSpec
+    thermal: ThermalSpec
+    retailers: dict[str, Name] = {}
+    terms: TermsSpec = TermsSpec()
+
+    @property
+    def retailer_names(self) -> tuple[str, ...]:
+        """The retailer of last resort of each area, in the order of `areas`."""
+        return tuple(self.retailers.get(area, f"retailer-{area}") for area in self.areas)
+
+    def area_row(self, area: str) -> int:
+        """Position of an area in `areas`."""
+        return self.areas.index(area)
+
+    def grid(self) -> Grid:
+        """Areas and lines as the market sees them."""
+        lines = (Line(line.name, self.area_row(line.source), self.area_row(line.target)) for line in self.lines)
+        return Grid(self.areas, tuple(lines))
+
+    def settlement_terms(self) -> Terms:
+        """Prices outside the market in whole mJPY/kWh."""
+        prices = self.terms
+        return Terms(
+            wheeling=mjpy_from_jpy(prices.wheeling_jpy_kwh),
+            surcharge=mjpy_from_jpy(prices.surcharge_jpy_kwh),
+            fee=mjpy_from_jpy(prices.fee_jpy_kwh),
+            retail_margin=mjpy_from_jpy(prices.retail_margin_jpy_kwh),
+            feed_in_discount=mjpy_from_jpy(prices.feed_in_discount_jpy_kwh),
+            feed_in_floor=mjpy_from_jpy(prices.feed_in_floor_jpy_kwh),
+            imbalance_penalty=mjpy_from_jpy(prices.imbalance_penalty_jpy_kwh),
+        )

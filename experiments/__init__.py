@@ -1,0 +1,1 @@
+"""What we ask of the world: train, evaluate, compare, export, report, bench; and the command line."""

@@ -1,0 +1,222 @@
+"""Admission: which rows and envelopes may enter; every refusal is a value.
+
+Rows are checked on columns of all worlds at once, the same in every ledger mode. The first broken rule of the list
+below is a row's code: known side, kind, time in force; known area; energy, price, size, lot, tick, band (not read in a
+cancel); gate not closed; slot open in this design; reference new within the party's step.
+
+Envelopes are checked cheapest first: length, magic, version; chain; key; revocation; sequence; and the signature last.
+A key speaks once a step: a second envelope finds its turn used up and is refused as an old sequence, as is a replay.
+An envelope for another step than the current one is kept, but all its rows are closed and its plan and reading unheard.
+"""
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ledger.encoding import (
+    ABSENT,
+    SAYS_PLAN,
+    SAYS_READING,
+    SIGNATURE_BYTES,
+    decode_heads,
+    decode_rows,
+    is_well_formed,
+    record_id,
+    signed_message,
+)
+from ledger.keys import Registry, is_signed_by
+from market.design import MarketDesign
+from market.errors import Refusal
+from market.grid import Grid
+from market.opening import open_range
+from market.orders import Kind
+from market.slots import SlotCalendar
+from market.tables import Table
+from market.units import ENERGY_BOUND, PRICE_BOUND, Int
+
+Codes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+PARTY_BITS, ROW_BITS = 16, 16
+"""A step has fewer than 2^16 parties, a party's step fewer than 2^16 rows."""
+
+
+def check_rows(design: MarketDesign, grid: Grid, orders: Table, now: Int, end: Int, calendar: SlotCalendar) -> Codes:
+    """Refusal code of each order row, (n,) uint8; 0 where it may enter.
+
+    Args:
+        design: lot, tick, band, and when it takes orders.
+        grid: areas.
+        orders: ORDER rows of any number of worlds; `world` selects from `now` and `end`.
+        now: (worlds,) current slot.
+        end: (worlds,) first slot that no longer belongs to the world.
+        calendar: slot length and gate.
+    """
+    codes = np.zeros(len(orders), np.uint8)
+    if not len(orders):
+        return codes
+    first, stop = open_range(design, calendar, now)
+    stop = np.minimum(stop, end)
+    world = np.ascontiguousarray(orders["world"])
+    slot = np.ascontiguousarray(orders["slot"])
+    kind = np.ascontiguousarray(orders["kind"])
+    # written from the last rule to the first, so that the first broken one stays
+    codes[find_duplicates(orders)] = Refusal.DUPLICATE_REFERENCE
+    codes[slot >= stop[world]] = Refusal.BEYOND_HORIZON
+    codes[slot < first[world]] = Refusal.CLOSED
+    _check_numbers(design, orders, kind == Kind.CANCEL, codes)
+    codes[orders["area"] >= len(grid.areas)] = Refusal.UNKNOWN_AREA
+    codes[_is_unknown(orders["side"], 2) | _is_unknown(kind, 3) | _is_unknown(orders["time_in_force"], 2)] = (
+        Refusal.UNKNOWN_KIND
+    )
+    return codes
+
+
+def _check_numbers(design: MarketDesign, orders: Table, cancels: Mask, codes: Codes) -> None:
+    energy = np.ascontiguousarray(orders["energy"])
+    price = np.ascontiguousarray(orders["price"])
+    low, high = design.band_mjpy_kwh
+    for code, broken in (
+        (Refusal.OUT_OF_BAND, (price < low) | (price > high)),
+        (Refusal.OFF_TICK, _is_off(price, design.tick_mjpy_kwh)),
+        (Refusal.OFF_LOT, _is_off(energy, design.lot_wh)),
+        (Refusal.TOO_LARGE, (energy >= ENERGY_BOUND) | (price >= PRICE_BOUND) | (price <= -PRICE_BOUND)),
+        (Refusal.NOT_POSITIVE, energy <= 0),
+    ):
+        if broken.any():
+            codes[broken & ~cancels] = code
+
+
+def _is_off(values: Int, step: int) -> Mask:
+    return values % step != 0 if step > 1 else np.zeros(len(values), np.bool_)
+
+
+def _is_unknown(values: npt.NDArray[np.uint8], last: int) -> Mask:
+    """Values outside 1 .. last; zero wraps around to 255."""
+    return np.asarray(values - np.uint8(1) >= last, np.bool_)
+
+
+def close_late(codes: Codes, late: Mask) -> None:
+    """Close the rows of envelopes for another step, whatever else is wrong with them; in place."""
+    codes[late] = Refusal.CLOSED
+
+
+def find_duplicates(orders: Table) -> Int:
+    """Rows whose world, party and reference stand in an earlier row too."""
+    party = (orders["world"].astype(np.int64) << PARTY_BITS) | orders["party"]
+    reference = orders["reference"]
+    later = party[1:] > party[:-1]
+    if (later | ((party[1:] == party[:-1]) & (reference[1:] > reference[:-1]))).all():
+        return np.zeros(0, np.int64)
+    order = np.lexsort((reference, party))
+    again = (party[order][1:] == party[order][:-1]) & (reference[order][1:] == reference[order][:-1])
+    return np.asarray(order[1:][again], np.int64)
+
+
+def number_rows(orders: Table) -> Int:
+    """Position of each row within its party's step, (n,); rows are sorted by world and party."""
+    party = (orders["world"].astype(np.int64) << PARTY_BITS) | orders["party"]
+    place = np.arange(len(orders))
+    begins = np.concatenate([[True], party[1:] != party[:-1]])[: len(orders)]
+    return place - np.maximum.accumulate(np.where(begins, place, 0))
+
+
+def number_arrivals(orders: Table, arrival: Int, step: Int) -> None:
+    """Write `sequence`: by step, then by the party's rank of arrival, then by the row's place in its envelope.
+
+    `arrival` (worlds, parties) holds ranks, `step` (worlds,) slots since the world's start. In place.
+    """
+    world = orders["world"]
+    rank = arrival[world, orders["party"]].astype(np.int64)
+    orders["sequence"] = (
+        (step[world].astype(np.int64) << (PARTY_BITS + ROW_BITS)) | (rank << ROW_BITS) | number_rows(orders)
+    )
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What was made of the envelopes of one world and step.
+
+    - codes (envelopes,): Refusal of each given envelope, in the order given;
+    - hashes: SHA-256 of each given envelope, signature included;
+    - kept: the admitted envelopes verbatim, sorted by party, and `party` (kept,) who they are from;
+    - orders: their rows, world 0, one envelope after another; `counts` (kept,) rows of each;
+    - in_time (kept,): whether the envelope is for this step;
+    - plan, reading (kept,) [Wh]: as declared, ABSENT when not in time or not given.
+    """
+
+    codes: Codes
+    hashes: list[bytes]
+    kept: list[bytes]
+    party: Int
+    orders: Table
+    counts: Int
+    in_time: Mask
+    plan: Int
+    reading: Int
+
+
+def admit_envelopes(
+    registry: Registry,
+    chain_id: bytes,
+    last_sequence: MutableMapping[bytes, int],
+    envelopes: Sequence[bytes],
+    slot: int,
+) -> Hearing:
+    """Hear the envelopes of one world and step; `last_sequence` by key id moves on for those admitted."""
+    codes = np.zeros(len(envelopes), np.uint8)
+    heard: list[tuple[int, bytes]] = []
+    turn: set[bytes] = set()
+    for index, envelope in enumerate(envelopes):
+        code, party = _judge(registry, chain_id, last_sequence, turn, envelope)
+        codes[index] = code
+        if code == Refusal.ADMITTED:
+            heard.append((party, envelope))
+    heard.sort()
+    hashes = [record_id(envelope) for envelope, code in zip(envelopes, codes, strict=True) if code]
+    return _read(heard, codes, hashes, slot)
+
+
+def _judge(
+    registry: Registry, chain_id: bytes, last_sequence: MutableMapping[bytes, int], turn: set[bytes], envelope: bytes
+) -> tuple[Refusal, int]:
+    """One envelope's code and, when admitted, its party."""
+    if not is_well_formed(envelope):
+        return Refusal.MALFORMED, -1
+    if envelope[5:21] != chain_id:
+        return Refusal.WRONG_CHAIN, -1
+    key_id = envelope[21:37]
+    member = registry.members.get(key_id)
+    if member is None:
+        return Refusal.UNKNOWN_KEY, -1
+    if member.revoked:
+        return Refusal.REVOKED_KEY, -1
+    sequence = int.from_bytes(envelope[37:45], "big")
+    if key_id in turn or sequence <= last_sequence.get(key_id, 0):
+        return Refusal.OLD_SEQUENCE, -1
+    body = envelope[:-SIGNATURE_BYTES]
+    if not is_signed_by(member.verifier, envelope[-SIGNATURE_BYTES:], signed_message(body)):
+        return Refusal.BAD_SIGNATURE, -1
+    last_sequence[key_id] = sequence
+    turn.add(key_id)
+    return Refusal.ADMITTED, member.party
+
+
+def _read(heard: list[tuple[int, bytes]], codes: Codes, hashes: list[bytes], slot: int) -> Hearing:
+    kept = [envelope for _, envelope in heard]
+    party = np.array([number for number, _ in heard], np.int64)
+    heads = decode_heads(kept)
+    orders = decode_rows(kept)
+    counts = heads["rows"].astype(np.int64)
+    orders["party"] = np.repeat(party, counts)
+    in_time = heads["slot"] == slot
+    plan = np.where(in_time & (heads["says"] & SAYS_PLAN != 0), heads["plan"], ABSENT).astype(np.int64)
+    reading = np.where(in_time & (heads["says"] & SAYS_READING != 0), heads["reading"], ABSENT).astype(np.int64)
+    return Hearing(codes, hashes, kept, party, orders, counts, in_time, plan, reading)
+
+
+def fill_unheard(plan: Int, position: Int) -> Int:
+    """Plans with the contracted position where a party declared none: nobody plans in its stead."""
+    return np.where(plan == ABSENT, position, plan)

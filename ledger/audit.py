@@ -1,0 +1,193 @@
+"""The audit: everything in a ledger derived again; the first thing that differs is named.
+
+`verify` checks per world: segment files, lengths and checksums; headers: height, link, chain, sizes,
+records root, sequencer's signature; records: order, and by `ledger.replay` envelopes (form, chain, key, sequence,
+signature), row codes, matching, last resort, postings and their sums, content heads; and that the ledger was
+closed. It repairs nothing and cuts nothing. Someone who holds the keys can write another consistent
+ledger: that is found by comparing the chain head with one remembered from the run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledger.blocks import NO_BLOCK, Block, header_hash, header_message
+from ledger.journal import read_blocks
+from ledger.keeper import join_heads, world_name
+from ledger.keys import check_public_key, is_signed_by
+from ledger.merkle import leaf_hash, merkle_root
+from ledger.records import FRONT, RecordType, end_body, frame_record, split_envelope, split_records
+from ledger.replay import Replay
+from market.errors import LedgerError
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` found: whether all is well, in words, counted, and the heads it derived."""
+
+    ok: bool
+    lines: tuple[str, ...]
+    counts: dict[str, int] = field(default_factory=dict)
+    head: bytes | None = None
+    content_heads: tuple[bytes, ...] = ()
+
+
+def verify(folder: Path, expected_head: bytes | None = None) -> Verdict:
+    """Check the ledger of a run (its folders `world-0000`, ...), against a remembered chain head if given."""
+    counts: dict[str, int] = {}
+    heads, contents = [], []
+    where = str(folder)
+    try:
+        for path in find_worlds(folder):
+            where = path.name
+            audit = WorldAudit()
+            audit.run(path)
+            heads.append(audit.head)
+            contents.append(audit.replayed.head)
+            for name, count in audit.counts().items():
+                counts[name] = counts.get(name, 0) + count
+        where, head = str(folder), join_heads(heads)
+        if expected_head is not None and head != expected_head:
+            raise LedgerError(f"chain head is {head.hex()}, the run's was {expected_head.hex()}")
+    except LedgerError as error:
+        return Verdict(False, (f"{where}: {error}",), counts)
+    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return Verdict(True, (f"{said}: all derived again, nothing differs",), counts, head, tuple(contents))
+
+
+def find_worlds(folder: Path) -> list[Path]:
+    """The world folders of a run's ledger in order; raises LedgerError on gaps and on anything else there."""
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    if not names:
+        raise LedgerError("no ledger here", do="give the ledger folder of a run")
+    expected = [world_name(number) for number in range(len(names))]
+    for name in names:
+        if name not in expected or not (folder / name).is_dir():
+            raise LedgerError("not part of the ledger, or a world is missing", where=name)
+    return [folder / name for name in names]
+
+
+class WorldAudit:
+    """Checks one world's ledger from its first byte to its end record."""
+
+    def __init__(self) -> None:
+        self.head = NO_BLOCK
+        self._height, self._log_size, self._seen = 0, 0, 0
+        self._front: list[bytes] = []
+        self._envelopes: list[tuple[bytes, bytes]] = []
+        self._replay: Replay | None = None
+        self._operator: Ed25519PublicKey | None = None
+        self._ended = False
+
+    @property
+    def replayed(self) -> Replay:
+        """The world as derived; raises LedgerError before its first records were read."""
+        if self._replay is None:
+            raise LedgerError("ledger does not begin with genesis, members, calendar and opening")
+        return self._replay
+
+    def run(self, folder: Path) -> None:
+        """Check everything; raises LedgerError naming the first bad place."""
+        for block in read_blocks(folder):
+            self._check_block(block)
+        if not self._ended:
+            raise LedgerError(
+                "ledger was not closed: the end record is missing", where=f"after block {self._height - 1}"
+            )
+
+    def counts(self) -> dict[str, int]:
+        """What was checked."""
+        replay = self.replayed
+        return {
+            "blocks": self._height,
+            "records": self._log_size,
+            "steps": replay.steps,
+            "envelopes": replay.envelopes,
+            "orders": replay.orders,
+            "contracts": replay.contract_count,
+            "refused envelopes": replay.refused,
+            "readings apart from the meter": replay.readings_apart,
+        }
+
+    def _check_block(self, block: Block) -> None:
+        place = f"{block.place}, block {self._height}"
+        header = block.header
+        if self._ended:
+            raise LedgerError("a block stands behind the end record", where=place)
+        if (header.height, header.previous, header.log_size) != (self._height, self.head, self._log_size):
+            raise LedgerError("header does not continue the block before", where=place)
+        records = list(_located(block, place))
+        root = merkle_root(leaf_hash(frame_record(kind, body)) for kind, body, _ in records)
+        if (root, len(records)) != (header.records_root, header.records):
+            raise LedgerError("records are not those the header names", where=place)
+        first = self._next_slot()
+        for kind, body, where in records:
+            try:
+                self._take(kind, body)
+            except LedgerError as error:
+                raise LedgerError(f"{self._slot_label()}{error}", where=where) from error
+            self._seen += 1
+        self._check_header(block, place, first)
+        self.head = header_hash(block.header_bytes)
+        self._height += 1
+        self._log_size += len(records)
+
+    def _check_header(self, block: Block, place: str, first: int | None) -> None:
+        """The parts of a header that only its records can tell."""
+        header, replay = block.header, self.replayed
+        last = max(replay.slot - 1, replay.genesis.start)
+        expected = replay.genesis.start if first is None else min(first, last), last
+        if (header.first_slot, header.last_slot) != expected:
+            raise LedgerError("slots of the header are not those of its records", where=place)
+        if header.content_head != replay.head or header.chain_id != replay.members.chain_id:
+            raise LedgerError("content head or chain of the header is wrong", where=place)
+        if self._operator is None:
+            check_public_key(replay.members.operator)
+            self._operator = Ed25519PublicKey.from_public_bytes(replay.members.operator)
+        if not is_signed_by(self._operator, block.signature, header_message(block.header_bytes)):
+            raise LedgerError("signature of the header is not the sequencer's", where=place)
+
+    def _take(self, kind: RecordType, body: bytes) -> None:
+        if self._ended:
+            raise LedgerError("a record stands behind the end record")
+        if len(self._front) < len(FRONT):
+            self._take_front(kind, body)
+        elif kind == RecordType.ENVELOPE:
+            self._envelopes.append(split_envelope(body))
+        elif kind == RecordType.STEP:
+            self.replayed.take_step(self._envelopes, body)
+            self._envelopes = []
+        elif kind == RecordType.END and not self._envelopes:
+            self._take_end(body)
+        else:
+            raise LedgerError(f"a record of type {kind.name} does not belong here")
+
+    def _take_front(self, kind: RecordType, body: bytes) -> None:
+        if kind != FRONT[len(self._front)]:
+            raise LedgerError("ledger does not begin with genesis, members, calendar and opening")
+        self._front.append(body)
+        if len(self._front) == len(FRONT):
+            self._replay = Replay(*self._front)
+
+    def _take_end(self, body: bytes) -> None:
+        replay = self.replayed
+        if body != end_body(replay.steps, self._seen, replay.head):
+            raise LedgerError("end record does not fit what comes before it")
+        self._ended = True
+
+    def _next_slot(self) -> int | None:
+        return self._replay.slot if self._replay else None
+
+    def _slot_label(self) -> str:
+        return f"slot {self._replay.slot}: " if self._replay else ""
+
+
+def _located(block: Block, place: str) -> Iterator[tuple[RecordType, bytes, str]]:
+    """Records of a block, each with its place."""
+    try:
+        for number, (kind, body) in enumerate(split_records(block.records)):
+            yield kind, body, f"{place}, record {number}"
+    except LedgerError as error:
+        raise LedgerError(str(error), where=place) from error

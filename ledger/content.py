@@ -1,0 +1,145 @@
+"""The content head: one hash per world that is equal in every ledger mode, batch and view.
+
+Per step and world the canonical bytes are, packed and big-endian:
+
+    fixed part  slot u32 | arrival u16 per party | plan i64, reading sent i64, reading i64 per party [Wh]
+                | money i64 per account and posting kind [uJPY] | orders u32 | contracts u32
+    orders      party u16 | code u8 | row of ORDER_WIRE, for every given row
+    contracts   rows of CONTRACT_WIRE in order of formation
+
+and head' = SHA-256(CONTENT_TAG, head, those bytes). Signatures are not in it. Slices of all worlds are converted at
+once; only the hash itself runs world by world.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ledger.admission import Codes
+from ledger.encoding import CONTENT_TAG
+from market.contracts import CONTRACT_WIRE
+from market.orders import ORDER_WIRE
+from market.tables import Table
+from market.units import Int
+
+GIVEN_WIRE = np.dtype([("party", ">u2"), ("code", "u1"), *((n, ORDER_WIRE[n]) for n in ORDER_WIRE.names or ())])
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What happened in one step of all B worlds.
+
+    - slot (B,): the current slot;
+    - arrival (B, P): rank of each party in the order of arrival;
+    - orders: ORDER table of every given row, sorted by world and party, as sent; codes (n,) uint8;
+    - plan (B, P) [Wh]: declared net energy of the slot whose gate closes, ABSENT where unheard;
+    - reading_sent (B, P) [Wh]: the device's reading of the slot before, ABSENT where there is none;
+    - contracts: CONTRACT table sorted by world, then in order of formation, last resort included;
+    - reading (B, P) [Wh]: metered net energy of the delivered (current) slot;
+    - money (B, accounts, kinds) [uJPY]: postings of the delivered slot.
+    """
+
+    slot: Int
+    arrival: Int
+    orders: Table
+    codes: Codes
+    plan: Int
+    reading_sent: Int
+    contracts: Table
+    reading: Int
+    money: Int
+
+
+@lru_cache(maxsize=16)
+def fixed_dtype(parties: int, accounts: int, kinds: int) -> np.dtype[Any]:
+    """Packed dtype of the fixed part."""
+    return np.dtype(
+        [
+            ("slot", ">u4"),
+            ("arrival", ">u2", (parties,)),
+            ("plan", ">i8", (parties,)),
+            ("reading_sent", ">i8", (parties,)),
+            ("reading", ">i8", (parties,)),
+            ("money", ">i8", (accounts, kinds)),
+            ("orders", ">u4"),
+            ("contracts", ">u4"),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class StepBytes:
+    """Canonical bytes of one step: one buffer per part, and where each world's slice begins and ends."""
+
+    fixed: memoryview
+    fixed_size: int
+    orders: memoryview
+    order_bounds: list[int]
+    contracts: memoryview
+    contract_bounds: list[int]
+
+    def parts(self, world: int) -> tuple[memoryview, memoryview, memoryview]:
+        """Fixed part, orders and contracts of one world."""
+        at = world * self.fixed_size
+        return (
+            self.fixed[at : at + self.fixed_size],
+            self.orders[self.order_bounds[world] : self.order_bounds[world + 1]],
+            self.contracts[self.contract_bounds[world] : self.contract_bounds[world + 1]],
+        )
+
+
+def step_bytes(record: StepRecord) -> StepBytes:
+    """Convert a step of all worlds to canonical bytes."""
+    worlds, parties = record.plan.shape
+    edges = np.arange(worlds + 1)
+    order_edges = np.searchsorted(record.orders["world"], edges)
+    contract_edges = np.searchsorted(record.contracts["world"], edges)
+    fixed = np.empty(worlds, fixed_dtype(parties, *record.money.shape[1:]))
+    for name in ("slot", "arrival", "plan", "reading_sent", "reading", "money"):
+        fixed[name] = getattr(record, name)
+    fixed["orders"], fixed["contracts"] = np.diff(order_edges), np.diff(contract_edges)
+    return StepBytes(
+        _bytes_of(fixed),
+        fixed.dtype.itemsize,
+        _bytes_of(given_rows(record.orders, record.codes)),
+        (order_edges * GIVEN_WIRE.itemsize).tolist(),
+        _bytes_of(_copy_columns(record.contracts, CONTRACT_WIRE)),
+        (contract_edges * CONTRACT_WIRE.itemsize).tolist(),
+    )
+
+
+def given_rows(orders: Table, codes: Codes) -> Table:
+    """Orders with party and code, as hashed."""
+    rows = _copy_columns(orders, GIVEN_WIRE, skip="code")
+    rows["code"] = codes
+    return rows
+
+
+def advance_heads(heads: list[bytes], data: StepBytes) -> list[bytes]:
+    """Content heads (one per world) after one more step."""
+    sha256 = hashlib.sha256
+    after = []
+    for world, head in enumerate(heads):
+        fixed, orders, contracts = data.parts(world)
+        state = sha256(CONTENT_TAG + head)
+        state.update(fixed)
+        state.update(orders)
+        state.update(contracts)
+        after.append(state.digest())
+    return after
+
+
+def _copy_columns(table: Table, wire: np.dtype[Any], skip: str = "") -> npt.NDArray[Any]:
+    out = np.empty(len(table), wire)
+    for name in wire.names or ():
+        if name != skip:
+            out[name] = table[name]
+    return out
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
+    return memoryview(array.tobytes())

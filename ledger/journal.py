@@ -1,0 +1,131 @@
+"""The journal of one world in `full` mode: records gathered into blocks, blocks appended to segment files.
+
+A block is sealed at each simulated midnight or at 64 KiB, whichever comes first: the clock is an argument, the
+machine's time is not in the bytes. `close` writes the end record, so that a ledger cut at a block's edge is found.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.admission import Codes, Hearing
+from ledger.blocks import NO_BLOCK, Block, Header, header_hash, header_message, read_block
+from ledger.keys import Signer
+from ledger.merkle import leaf_hash, merkle_root
+from ledger.records import FRONT, RecordType, StepBody, end_body, frame_record, split_records
+from ledger.store import SegmentWriter, read_frames
+from market.errors import LedgerError
+from market.slots import SlotCalendar
+
+BLOCK_BYTES = 64 << 10
+
+
+@dataclass
+class _Pending:
+    """Records of the block being filled."""
+
+    records: list[bytes]
+    size: int
+    first_slot: int
+
+
+class Journal:
+    """Writes one world's ledger into a new folder.
+
+    Args:
+        folder: created; must not hold anything.
+        operator: the sequencer, signs headers.
+        front: bodies of the first four records: genesis, members, calendar, opening.
+        chain_id: written into every header.
+        head: content head before the first step.
+        start: slot of the first step.
+        slots: slot length, for midnight.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        operator: Signer,
+        front: Sequence[bytes],
+        chain_id: bytes,
+        head: bytes,
+        start: int,
+        slots: SlotCalendar,
+    ) -> None:
+        self._store = SegmentWriter(folder)
+        self._operator, self._chain_id, self._slots = operator, chain_id, slots
+        self._height, self._log_size, self._steps = 0, 0, 0
+        self._content_head, self._slot = head, start
+        self._pending = _Pending([], 0, start)
+        self._closed = False
+        self.head = NO_BLOCK
+        for kind, body in zip(FRONT, front, strict=True):
+            self._add(kind, body)
+        self._seal()
+
+    def append_step(self, slot: int, hearing: Hearing, codes: Codes, step: StepBody) -> None:
+        """Add one step: each admitted envelope with its row codes, then the step itself; seal when due."""
+        if self._closed:
+            raise LedgerError("ledger is closed", where=str(self._store.folder))
+        self._slot = slot
+        if not self._pending.records:
+            self._pending.first_slot = slot
+        at, code_bytes = 0, codes.tobytes()
+        for envelope, rows in zip(hearing.kept, hearing.counts.tolist(), strict=True):
+            self._add(RecordType.ENVELOPE, envelope + code_bytes[at : at + rows])
+            at += rows
+        self._add(RecordType.STEP, step.to_bytes())
+        self._content_head = step.head
+        self._steps += 1
+        if self._pending.size >= BLOCK_BYTES or (slot + 1) % self._slots.per_day == 0:
+            self._seal()
+
+    def close(self) -> None:
+        """Write the end record, seal the last block and close the files; a second call does nothing."""
+        if self._closed:
+            return
+        records = self._log_size + len(self._pending.records)
+        if not self._pending.records:
+            self._pending.first_slot = self._slot
+        self._add(RecordType.END, end_body(self._steps, records, self._content_head))
+        self._seal()
+        self._store.close()
+        self._closed = True
+
+    def _add(self, kind: RecordType, body: bytes) -> None:
+        record = frame_record(kind, body)
+        self._pending.records.append(record)
+        self._pending.size += len(record)
+
+    def _seal(self) -> None:
+        records = self._pending.records
+        header = Header(
+            self._chain_id,
+            self._height,
+            self.head,
+            merkle_root(leaf_hash(record) for record in records),
+            len(records),
+            self._pending.size,
+            self._pending.first_slot,
+            self._slot,
+            self._content_head,
+            self._log_size,
+        ).to_bytes()
+        self._store.append(b"".join([header, self._operator.sign(header_message(header)), *records]))
+        self.head = header_hash(header)
+        self._height += 1
+        self._log_size += len(records)
+        self._pending = _Pending([], 0, self._slot)
+
+
+def read_blocks(folder: Path) -> Iterator[Block]:
+    """Blocks of one world's ledger, in order; raises LedgerError where bytes do not fit."""
+    for payload, place in read_frames(folder):
+        yield read_block(payload, place)
+
+
+def read(folder: Path) -> Iterator[tuple[int, int, RecordType, bytes]]:
+    """Block height, number within the block, type and body of every record of one world's ledger."""
+    for block in read_blocks(folder):
+        for number, (kind, body) in enumerate(split_records(block.records)):
+            yield block.header.height, number, kind, body

@@ -1,0 +1,294 @@
+"""The keeper: what a world says to its ledger, in one of three modes.
+
+- `off`: rows are checked, nothing is hashed;
+- `digest`: one hash per world and step (the content head); bodies are dropped;
+- `full`: devices sign envelopes, envelopes are heard and stored, blocks are sealed.
+
+Admission, codes, sequence and content heads are the same in all of them. A run has one folder per world,
+`world-0000` and so on. The chain head of a run is its world's newest header hash, or a hash over all worlds'.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from ledger.admission import Codes, Hearing, admit_envelopes, check_rows, close_late, number_arrivals
+from ledger.content import StepRecord, advance_heads, step_bytes
+from ledger.encoding import ABSENT, MAX_ROWS, encode_bodies, signed_message
+from ledger.journal import Journal
+from ledger.keys import OPERATOR, Registry, Signer, simulation_chain_id, simulation_signer
+from ledger.records import Members, StepBody
+from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
+from market.contracts import CONTRACT_WIRE, no_contracts
+from market.errors import ConfigError, LedgerError
+from market.orders import ORDER_WIRE
+from market.tables import Table, to_wire
+from market.units import Int
+
+Mode = Literal["off", "digest", "full"]
+RUN_TAG = b"DG/run/v1\0"
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What entered in one step: rows as heard with codes (n,), plan and reading (B, P), ABSENT where not said or heard.
+
+    Rows have `sequence` and `market` filled in; in `full` mode they come from the envelopes' bytes.
+    """
+
+    orders: Table
+    codes: Codes
+    plan: Int
+    reading: Int
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """What the worlds of a run start from.
+
+    - config_text: canonical JSON of the scenario's settings (`ledger.encoding.canonical_json`);
+    - keys (B,): each world's own key (seed); start (B,): its first slot;
+    - capacity_wh (B, slots, lines, 2) [Wh]; outside (B, slots, areas) [mJPY/kWh];
+    - opening: contracts of last resort of the slots whose gates closed before the first step, sorted by world, then
+      slot, then party.
+    """
+
+    rules: Rules
+    config_text: str
+    keys: Int
+    start: Int
+    capacity_wh: Int
+    outside: Int
+    opening: Table = field(default_factory=no_contracts)
+
+    def genesis(self, world: int) -> tuple[bytes, bytes, bytes]:
+        """Genesis, calendar and opening bytes of one world."""
+        calendar = calendar_bytes(self.capacity_wh[world], self.outside[world])
+        first, stop = np.searchsorted(self.opening["world"], (world, world + 1))
+        opening = to_wire(self.opening[first:stop], CONTRACT_WIRE).tobytes()
+        key, start = int(self.keys[world]), int(self.start[world])
+        return genesis_bytes(self.rules, self.config_text, key, start, calendar, opening), calendar, opening
+
+
+class Keeper:
+    """Mode `off`, and what all modes share."""
+
+    def __init__(self, worlds: Worlds) -> None:
+        self.worlds = worlds
+        self.content_heads: list[bytes] = []
+
+    @property
+    def chain_head(self) -> bytes | None:
+        """Newest header hash; None without a signed ledger."""
+        return None
+
+    def admit(
+        self,
+        now: Int,
+        orders: Table,
+        plan: Int,
+        reading: Int,
+        arrival: Int,
+        external: Mapping[tuple[int, int], bytes] | None = None,
+    ) -> Admitted:
+        """Check what all parties of all worlds say in one step.
+
+        Args:
+            now: (B,) current slot.
+            orders: ORDER rows sorted by world and party; `sequence` and `market` are written in place.
+            plan: (B, P) [Wh] declared net energy of the slot whose gate closes, + is import, ABSENT for none.
+            reading: (B, P) [Wh] metered net energy of the slot before, ABSENT at the first step.
+            arrival: (B, P) rank of each party in the order of arrival.
+            external: envelopes of devices outside this process by (world, party), `full` mode only.
+        """
+        if external:
+            raise LedgerError("envelopes are heard in full mode only", do="open the ledger with mode full")
+        return Admitted(orders, self._check(now, orders, arrival), plan, reading)
+
+    def record(self, step: StepRecord) -> None:
+        """Take a finished step into the ledger."""
+
+    def close(self) -> None:
+        """Finish; nothing can be recorded afterwards."""
+
+    def _check(self, now: Int, orders: Table, arrival: Int) -> Codes:
+        rules, start = self.worlds.rules, self.worlds.start
+        number_arrivals(orders, arrival, now - start)
+        world = orders["world"]
+        orders["market"] = world.astype(np.int64) * rules.slots + orders["slot"] - start[world]
+        return check_rows(rules.design, rules.grid, orders, now, start + rules.slots, rules.calendar)
+
+
+class DigestKeeper(Keeper):
+    """Mode `digest`: content heads only."""
+
+    def __init__(self, worlds: Worlds) -> None:
+        super().__init__(worlds)
+        self.content_heads = [genesis_head(worlds.genesis(world)[0]) for world in range(len(worlds.start))]
+
+    def record(self, step: StepRecord) -> None:
+        """Advance every world's content head."""
+        self.content_heads = advance_heads(self.content_heads, step_bytes(step))
+
+
+@dataclass
+class _Book:
+    """One world's signed ledger: its devices, who is registered, what was last heard."""
+
+    chain_id: bytes
+    registry: Registry
+    signers: dict[int, Signer]
+    journal: Journal
+    last_sequence: dict[bytes, int]
+    hearing: Hearing | None = None
+
+    def sign_step(self, slot: int, step: int, orders: Table, plan: Int, reading: Int) -> list[bytes]:
+        """Envelopes of this world's own devices; the number of the step is their sequence."""
+        own = np.fromiter(self.signers, np.int64, len(self.signers))
+        counts = np.bincount(orders["party"], minlength=len(plan))
+        signers = list(self.signers.values())
+        rows = to_wire(orders, ORDER_WIRE)
+        if counts.max(initial=0) > MAX_ROWS or counts.sum() != counts[own].sum():
+            raise LedgerError("rows of a party without a device here, or too many in one envelope")
+        ids = [signer.key_id for signer in signers]
+        bodies = encode_bodies(
+            self.chain_id, ids, np.full(len(own), step + 1), slot, plan[own], reading[own], counts[own], rows
+        )
+        return [body + signer.sign(signed_message(body)) for body, signer in zip(bodies, signers, strict=True)]
+
+
+class FullKeeper(DigestKeeper):
+    """Mode `full`: every world has its own signed ledger under `folder`.
+
+    `external` maps (world, party) to the public key of a device outside this process, whose envelopes
+    come in through `admit`; every other party is a simulated device with a key derived from the world's.
+    """
+
+    def __init__(self, worlds: Worlds, folder: Path, external: Mapping[tuple[int, int], bytes] | None = None) -> None:
+        super().__init__(worlds)
+        self._external = dict(external or {})
+        self._books = [self._open(world, folder) for world in range(len(worlds.start))]
+
+    @property
+    def chain_ids(self) -> list[bytes]:
+        """Chain id of each world, which external devices sign under."""
+        return [book.chain_id for book in self._books]
+
+    @property
+    def chain_head(self) -> bytes | None:
+        """Newest header hash of the world, or the hash over all worlds'."""
+        return join_heads([book.journal.head for book in self._books])
+
+    def admit(
+        self,
+        now: Int,
+        orders: Table,
+        plan: Int,
+        reading: Int,
+        arrival: Int,
+        external: Mapping[tuple[int, int], bytes] | None = None,
+    ) -> Admitted:
+        """Sign as the simulated devices, then hear every envelope; see `Keeper.admit`."""
+        heard_plan, heard_reading = np.full_like(plan, ABSENT), np.full_like(reading, ABSENT)
+        edges = np.searchsorted(orders["world"], np.arange(len(now) + 1))
+        tables, late = [], []
+        for world, book in enumerate(self._books):
+            slot, rows = int(now[world]), orders[edges[world] : edges[world + 1]]
+            step = slot - int(self.worlds.start[world])
+            envelopes = book.sign_step(slot, step, rows, plan[world], reading[world])
+            envelopes += [data for (where, _), data in sorted((external or {}).items()) if where == world]
+            hearing = book.hearing = admit_envelopes(book.registry, book.chain_id, book.last_sequence, envelopes, slot)
+            hearing.orders["world"] = world
+            tables.append(hearing.orders)
+            late.append(np.repeat(~hearing.in_time, hearing.counts))
+            heard_plan[world, hearing.party] = hearing.plan
+            heard_reading[world, hearing.party] = hearing.reading
+        heard = np.concatenate(tables)
+        codes = self._check(now, heard, arrival)
+        close_late(codes, np.concatenate(late))
+        return Admitted(heard, codes, heard_plan, heard_reading)
+
+    def record(self, step: StepRecord) -> None:
+        """Advance content heads and append each world's envelopes and step to its journal."""
+        data = step_bytes(step)
+        self.content_heads = advance_heads(self.content_heads, data)
+        edges = np.searchsorted(step.orders["world"], np.arange(len(self._books) + 1))
+        for world, book in enumerate(self._books):
+            hearing, book.hearing = book.hearing, None
+            if hearing is None:
+                raise LedgerError("a step was recorded that was not admitted", where=f"world {world}")
+            fixed, _, contracts = data.parts(world)
+            refused = zip(hearing.hashes, (int(code) for code in hearing.codes if code), strict=True)
+            body = StepBody(bytes(fixed), bytes(contracts), tuple(refused), self.content_heads[world])
+            codes = step.codes[edges[world] : edges[world + 1]]
+            book.journal.append_step(int(step.slot[world]), hearing, codes, body)
+
+    def close(self) -> None:
+        """Write every world's end record."""
+        for book in self._books:
+            book.journal.close()
+
+    def _open(self, world: int, folder: Path) -> _Book:
+        worlds, rules = self.worlds, self.worlds.rules
+        genesis, calendar, opening = worlds.genesis(world)
+        seed = int(worlds.keys[world])
+        chain_id = simulation_chain_id(seed, hashlib.sha256(genesis).digest())
+        outside = {party: key for (where, party), key in self._external.items() if where == world}
+        signers: dict[int, Signer] = {
+            party: simulation_signer(chain_id, seed, name)
+            for party, name in enumerate(rules.accounts.party_names)
+            if party not in outside
+        }
+        keys = outside | {party: signer.public_key for party, signer in signers.items()}
+        registry = Registry()
+        for party, key in sorted(keys.items()):
+            registry.register(party, key)
+        operator = simulation_signer(chain_id, seed, OPERATOR)
+        members = Members(chain_id, operator.public_key, tuple(sorted(keys.items())))
+        journal = Journal(
+            folder / world_name(world),
+            operator,
+            (genesis, members.to_bytes(), calendar, opening),
+            chain_id,
+            self.content_heads[world],
+            int(worlds.start[world]),
+            rules.calendar,
+        )
+        return _Book(chain_id, registry, signers, journal, {})
+
+
+def world_name(world: int) -> str:
+    """Folder of one world's ledger."""
+    return f"world-{world:04d}"
+
+
+def join_heads(heads: list[bytes]) -> bytes:
+    """Chain head of a run: the only world's, or a hash over all."""
+    return heads[0] if len(heads) == 1 else hashlib.sha256(RUN_TAG + b"".join(heads)).digest()
+
+
+def open_keeper(
+    mode: str,
+    worlds: Worlds,
+    folder: Path | None = None,
+    external: Mapping[tuple[int, int], bytes] | None = None,
+) -> Keeper:
+    """The keeper of a run; `full` needs a new folder, `external` is for `full` only.
+
+    Raises:
+        ConfigError: unknown mode.
+        LedgerError: the folder is not empty, or a key is weak.
+    """
+    if mode == "off":
+        return Keeper(worlds)
+    if mode == "digest":
+        return DigestKeeper(worlds)
+    if mode != "full":
+        raise ConfigError(f"unknown ledger mode {mode!r}", do=f"choose one of {', '.join(get_args(Mode))}")
+    if folder is None:
+        raise ConfigError("a full ledger needs a folder", do="give a run folder")
+    return FullKeeper(worlds, folder, external)

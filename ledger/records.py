@@ -1,0 +1,117 @@
+"""Records: what a block holds, each as type u8 | length u32 | body, big-endian.
+
+1 genesis   canonical JSON of `ledger.rules`
+2 members   chain 16 | operator key 32 | then party u16 and public key 32 for each party
+3 calendar  line capacities and outside prices of the world
+4 envelope  the verbatim bytes, then one refusal code u8 per row
+5 step      fixed part of `ledger.content` | contracts | refused envelopes (hash 32, code u8) | content head 32
+6 end       steps u32 | records before this one u64 | content head 32; only a ledger that was closed has it
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ledger.encoding import ENVELOPE_HEAD, ROW_BYTES, SHORTEST
+from market.errors import LedgerError
+
+_FRONT = struct.Struct(">BI")
+_MEMBER = struct.Struct(">H32s")
+_REFUSED = struct.Struct(">32sB")
+_END = struct.Struct(">IQ32s")
+_ROWS_AT = ENVELOPE_HEAD.fields["rows"][1] if ENVELOPE_HEAD.fields else 0
+
+
+class RecordType(IntEnum):
+    """What a record is."""
+
+    GENESIS = 1
+    MEMBERS = 2
+    CALENDAR = 3
+    OPENING = 4
+    ENVELOPE = 5
+    STEP = 6
+    END = 7
+
+
+FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType.OPENING)
+"""What every ledger begins with, in this order."""
+
+
+def frame_record(kind: RecordType, body: bytes) -> bytes:
+    """One record as stored; its Merkle leaf is over these bytes."""
+    return _FRONT.pack(kind, len(body)) + body
+
+
+def split_records(data: bytes) -> Iterator[tuple[RecordType, bytes]]:
+    """Type and body of each record in a block; raises LedgerError on anything left over or unknown."""
+    at = 0
+    while at < len(data):
+        if at + _FRONT.size > len(data):
+            raise LedgerError("a record is cut short")
+        kind, length = _FRONT.unpack_from(data, at)
+        at += _FRONT.size
+        if kind not in RecordType.__members__.values() or at + length > len(data):
+            raise LedgerError(f"record of unknown type {kind} or impossible length {length}")
+        yield RecordType(kind), data[at : at + length]
+        at += length
+
+
+@dataclass(frozen=True)
+class Members:
+    """Chain id, the sequencer's public key and each party's public key."""
+
+    chain_id: bytes
+    operator: bytes
+    keys: tuple[tuple[int, bytes], ...]
+
+    def to_bytes(self) -> bytes:
+        """Body of the members record."""
+        return self.chain_id + self.operator + b"".join(_MEMBER.pack(*member) for member in self.keys)
+
+
+def read_members(body: bytes) -> Members:
+    """Members from a record body; raises LedgerError on a wrong length."""
+    if len(body) < 48 or (len(body) - 48) % _MEMBER.size:
+        raise LedgerError("members record has a wrong length")
+    return Members(body[:16], body[16:48], tuple(_MEMBER.iter_unpack(body[48:])))
+
+
+def split_envelope(body: bytes) -> tuple[bytes, bytes]:
+    """Verbatim envelope and row codes of an envelope record; raises LedgerError on a wrong length."""
+    rows = int.from_bytes(body[_ROWS_AT : _ROWS_AT + 2], "big")
+    size = SHORTEST + rows * ROW_BYTES
+    if len(body) != size + rows:
+        raise LedgerError("envelope record has a wrong length")
+    return body[:size], body[size:]
+
+
+@dataclass(frozen=True)
+class StepBody:
+    """A step record, cut into its parts: fixed part, contracts, refused envelopes, content head."""
+
+    fixed: bytes
+    contracts: bytes
+    refused: tuple[tuple[bytes, int], ...]
+    head: bytes
+
+    def to_bytes(self) -> bytes:
+        """Body of the step record."""
+        return self.fixed + self.contracts + b"".join(_REFUSED.pack(*entry) for entry in self.refused) + self.head
+
+
+def read_step(body: bytes, fixed_size: int, contract_size: int) -> StepBody:
+    """Cut a step record; the number of contracts is the last field of the fixed part."""
+    fixed = body[:fixed_size]
+    contracts_end = fixed_size + int.from_bytes(fixed[-4:], "big") * contract_size
+    rest = len(body) - 32 - contracts_end
+    if len(fixed) != fixed_size or rest < 0 or rest % _REFUSED.size:
+        raise LedgerError("step record has a wrong length")
+    refused = tuple(_REFUSED.iter_unpack(body[contracts_end:-32]))
+    return StepBody(fixed, body[fixed_size:contracts_end], refused, body[-32:])
+
+
+def end_body(steps: int, records: int, head: bytes) -> bytes:
+    """Body of the end record."""
+    return _END.pack(steps, records, head)

@@ -1,0 +1,222 @@
+"""Replay: one world's market again, from its records alone, with the same functions that ran it.
+
+Each step is derived from the genesis, the calendar and the envelopes: row codes, the matching of the recorded orders,
+the contracts of last resort at the gate, the postings of the delivered slot, the content head. The record must
+be equal. Plans, readings sent, metered readings and the order of arrival are inputs; envelopes bind the first two.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ledger.admission import (
+    Codes,
+    Hearing,
+    admit_envelopes,
+    check_rows,
+    close_late,
+    fill_unheard,
+    number_arrivals,
+)
+from ledger.content import StepRecord, advance_heads, fixed_dtype, step_bytes
+from ledger.encoding import ABSENT
+from ledger.keys import Registry
+from ledger.records import Members, StepBody, read_members, read_step
+from ledger.rules import calendar_digest, genesis_head, opening_digest, read_calendar, read_genesis
+from market.contracts import CONTRACT, CONTRACT_WIRE, add_positions, label_sources, no_contracts
+from market.errors import LedgerError, Refusal
+from market.exchange import Outcome, trade
+from market.opening import live_after_gate
+from market.orders import no_orders
+from market.planning import last_resort
+from market.settlement import KINDS, post_contracts, post_delivery
+from market.tables import Table, from_wire
+from market.units import Int
+
+
+class Replay:
+    """One world, stepped through its records; every method raises LedgerError saying what differs."""
+
+    def __init__(self, genesis: bytes, members: bytes, calendar: bytes, opening: bytes) -> None:
+        self.genesis = read_genesis(genesis)
+        self.members: Members = read_members(members)
+        named = self.genesis.calendar, self.genesis.opening
+        if (calendar_digest(calendar), opening_digest(opening)) != named:
+            raise LedgerError("calendar or opening is not the one the genesis names")
+        self.capacity_wh, self.outside = read_calendar(calendar)
+        self.rules = self.genesis.rules
+        self._check_shapes()
+        self.registry = _register(self.members, self.rules.parties)
+        self.head = genesis_head(genesis)
+        self.steps = 0
+        self.envelopes = self.orders = self.contract_count = self.refused = self.readings_apart = 0
+        self._sequence: dict[bytes, int] = {}
+        self._flow = np.zeros_like(self.capacity_wh)
+        self._resting = no_orders()
+        self._contracts = no_contracts()
+        self._position = np.zeros((1, self.rules.parties, self.rules.slots), np.int64)
+        self._last_reading: Int | None = None
+        self._start = np.array([self.genesis.start])
+        accounts = self.rules.accounts
+        self._fixed = fixed_dtype(accounts.parties, accounts.count, KINDS)
+        self._open(opening)
+
+    @property
+    def slot(self) -> int:
+        """Slot of the next step."""
+        return self.genesis.start + self.steps
+
+    def take_step(self, envelopes: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Derive one step from its envelopes (verbatim bytes, row codes) and compare it with its record."""
+        said = read_step(body, self._fixed.itemsize, CONTRACT_WIRE.itemsize)
+        fixed = np.frombuffer(said.fixed, self._fixed)
+        if self.steps >= self.rules.slots or int(fixed["slot"][0]) != self.slot:
+            raise LedgerError(f"step is for slot {int(fixed['slot'][0])}, expected {self.slot}")
+        arrival = fixed["arrival"].astype(np.int64)
+        if (np.sort(arrival[0]) != np.arange(self.rules.parties)).any():
+            raise LedgerError("order of arrival is not a permutation of the parties")
+        orders, codes, plan, sent = self._hear(envelopes, arrival)
+        _compare("plan", plan, fixed["plan"])
+        _compare("reading sent", sent, fixed["reading_sent"])
+        contracts = self._trade(orders, codes, plan)
+        self._check_codes(envelopes, codes)
+        self._check_contracts(contracts, from_wire(said.contracts, CONTRACT_WIRE, CONTRACT))
+        reading = fixed["reading"].astype(np.int64)
+        money = self._settle(reading)
+        _compare("posting", money, fixed["money"])
+        now = np.array([self.slot])
+        step = StepRecord(now, arrival, orders, codes, plan, sent, contracts, reading, money)
+        self._finish(step, said)
+
+    def _check_shapes(self) -> None:
+        rules = self.rules
+        expected = (rules.slots, len(rules.grid.lines), 2), (rules.slots, len(rules.grid.areas))
+        parties = {len(rules.fuel), len(rules.source), len(rules.accounts.party_area), rules.parties}
+        if (self.capacity_wh.shape, self.outside.shape) != expected or len(parties) != 1:
+            raise LedgerError("calendar or parties do not fit the rules")
+
+    def _open(self, opening: bytes) -> None:
+        """Take the opening's contracts; their sizes are given, all else follows from the rules."""
+        if len(opening) % CONTRACT_WIRE.itemsize:
+            raise LedgerError("opening record has a wrong length")
+        recorded = from_wire(opening, CONTRACT_WIRE, CONTRACT)
+        first = int(self._start[0])
+        known = (recorded["slot"] >= first) & (recorded["slot"] < first + self.rules.calendar.gate)
+        people = np.maximum(recorded["buyer"], recorded["seller"]) < self.rules.parties
+        if not (known & people).all():
+            raise LedgerError("opening holds contracts of other slots or parties")
+        planned = np.zeros_like(self._position)
+        add_positions(planned, recorded, self._start)
+        derived = [self._close_gate(planned[:, :, gate], gate) for gate in range(self.rules.calendar.gate)]
+        self._check_contracts(np.concatenate(derived), recorded)
+
+    def _hear(self, envelopes: list[tuple[bytes, bytes]], arrival: Int) -> tuple[Table, Codes, Int, Int]:
+        """Rows with codes, plans and readings sent, from the envelopes' bytes."""
+        hearing = admit_envelopes(
+            self.registry, self.members.chain_id, self._sequence, [data for data, _ in envelopes], self.slot
+        )
+        for number, code in enumerate(hearing.codes):
+            if code:
+                raise LedgerError(f"envelope {number} of the step is refused: {Refusal(int(code)).name}")
+        if hearing.kept != [data for data, _ in envelopes]:
+            raise LedgerError("envelopes are not in the order of parties")
+        rules, orders = self.rules, hearing.orders
+        now = np.array([self.slot])
+        number_arrivals(orders, arrival, now - self._start)
+        orders["market"] = orders["slot"].astype(np.int64) - self.genesis.start
+        codes = check_rows(rules.design, rules.grid, orders, now, self._start + rules.slots, rules.calendar)
+        close_late(codes, np.repeat(~hearing.in_time, hearing.counts))
+        self.envelopes += len(envelopes)
+        self.orders += len(orders)
+        return orders, codes, *self._spread(hearing)
+
+    def _spread(self, hearing: Hearing) -> tuple[Int, Int]:
+        plan, sent = np.full((2, 1, self.rules.parties), ABSENT)
+        plan[0, hearing.party] = hearing.plan
+        sent[0, hearing.party] = hearing.reading
+        if self._last_reading is not None:
+            self.readings_apart += int(((sent != ABSENT) & (sent != self._last_reading)).sum())
+        return plan, sent
+
+    def _trade(self, orders: Table, codes: Codes, plan: Int) -> Table:
+        """Contracts of the step: matched, then of last resort; codes take on what the market refuses."""
+        rules, now = self.rules, np.array([self.slot])
+        live = codes == 0
+        outcome: Outcome = trade(
+            rules.design, rules.grid, self._resting, orders[live], self.capacity_wh, self._flow, now
+        )
+        codes[live] = outcome.codes
+        self._flow = outcome.flow_wh
+        self._resting = outcome.resting[live_after_gate(rules.calendar, now[0], outcome.resting["slot"])]
+        traded = outcome.contracts
+        label_sources(traded, np.asarray(rules.source))
+        add_positions(self._position, traded, self._start)
+        gate = self.steps + rules.calendar.gate
+        return np.concatenate([traded, self._close_gate(plan, gate)]) if gate < rules.slots else traded
+
+    def _close_gate(self, plan: Int, gate: int) -> Table:
+        """Contracts of last resort of slot column `gate`, entered into the position."""
+        rules, position = self.rules, self._position[:, :, gate]
+        wanted, outside = fill_unheard(plan, position), self.outside[None, gate]
+        slot, now, market = self._start + gate, np.array([self.slot]), np.array([gate])
+        closing = last_resort(wanted, position, outside, slot, now, market, rules.terms, rules.accounts)
+        add_positions(self._position, closing, self._start)
+        return closing
+
+    def _check_codes(self, envelopes: list[tuple[bytes, bytes]], codes: Codes) -> None:
+        recorded = np.frombuffer(b"".join(stated for _, stated in envelopes), np.uint8)
+        for row in np.flatnonzero(recorded != codes)[:1]:
+            raise LedgerError(f"order {row} of the step is recorded as {recorded[row]}, derived as {codes[row]}")
+
+    def _check_contracts(self, derived: Table, recorded: Table) -> None:
+        if len(derived) != len(recorded):
+            raise LedgerError(f"{len(recorded)} contracts are recorded, {len(derived)} form")
+        for name in CONTRACT_WIRE.names or ():
+            for row in np.flatnonzero(derived[name] != recorded[name])[:1]:
+                raise LedgerError(
+                    f"contract {row}: {name} is recorded as {recorded[name][row]}, forms as {derived[name][row]}"
+                )
+        self._contracts = np.concatenate([self._contracts, derived])
+        self.contract_count += len(derived)
+
+    def _settle(self, reading: Int) -> Int:
+        """Postings (1, accounts, kinds) of the slot delivered in this step."""
+        rules = self.rules
+        due = self._contracts["slot"] == self.slot
+        money = np.zeros((1, rules.accounts.count, KINDS), np.int64)
+        contracts = self._contracts[due]
+        self._contracts = self._contracts[~due]
+        post_contracts(money, np.zeros(len(contracts), np.int64), contracts, rules.terms, rules.accounts)
+        plan, outside = self._position[:, :, self.steps], self.outside[None, self.steps]
+        post_delivery(money, reading, plan, outside, np.asarray(rules.fuel), rules.terms, rules.accounts)
+        if money.sum(axis=1).any():
+            raise LedgerError("postings of a kind do not sum to zero")
+        return money
+
+    def _finish(self, step: StepRecord, said: StepBody) -> None:
+        (head,) = advance_heads([self.head], step_bytes(step))
+        if head != said.head:
+            raise LedgerError("content head differs from the one derived")
+        for _, code in said.refused:
+            if code < Refusal.MALFORMED or code not in Refusal.__members__.values():
+                raise LedgerError(f"unknown refusal code {code} of an envelope")
+        self.refused += len(said.refused)
+        self.head, self._last_reading = head, step.reading
+        self.steps += 1
+
+
+def _register(members: Members, parties: int) -> Registry:
+    registry = Registry()
+    if [party for party, _ in members.keys] != list(range(parties)):
+        raise LedgerError("members are not one key for each party, in order")
+    for party, key in members.keys:
+        registry.register(party, key)
+    return registry
+
+
+def _compare(what: str, derived: Int, recorded: npt.NDArray[Any]) -> None:
+    """Raise LedgerError at the first element that differs; arrays (1, ...)."""
+    for place in np.argwhere(derived != recorded)[:1]:
+        at = tuple(int(i) for i in place)
+        raise LedgerError(f"{what} {at[1:]} is recorded as {recorded[at]}, derived as {derived[at]}")

@@ -1,0 +1,112 @@
+"""Append-only segment files: the record itself, without a server.
+
+`segment-000000.dgl` begins with magic and its number; then frames of length u32, CRC-32 u32 over length and payload,
+and payload. A frame is on the disk (fdatasync) when `append` returns; a new file's folder entry is, too. Nothing is
+ever cut or rewritten: whatever does not fit is damage, and readers say where.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from market.errors import LedgerError
+
+MAGIC = b"DGSEGM\0\1"
+SEGMENT_BYTES = 16 << 20
+_NUMBER = struct.Struct(">I")
+_FRAME = struct.Struct(">II")
+START_BYTES = len(MAGIC) + _NUMBER.size
+
+
+def segment_name(number: int) -> str:
+    """File name of a segment."""
+    return f"segment-{number:06d}.dgl"
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on the disk, without which a new file may vanish in a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class SegmentWriter:
+    """Appends frames to a new folder; raises LedgerError when the folder holds anything already."""
+
+    def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.folder = folder
+        self._limit = segment_bytes
+        self._number = -1
+        self._file: BinaryIO | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            taken = any(folder.iterdir())
+        except OSError as error:
+            raise LedgerError(f"cannot write: {error.strerror}", where=str(folder)) from error
+        if taken:
+            raise LedgerError("folder is not empty", where=str(folder), do="choose a new folder for the ledger")
+
+    def append(self, payload: bytes) -> None:
+        """Write one frame and wait until it is on the disk."""
+        file = self._file
+        if file is None or file.tell() >= self._limit:
+            file = self._next()
+        length = _NUMBER.pack(len(payload))
+        file.write(length + _NUMBER.pack(zlib.crc32(payload, zlib.crc32(length))) + payload)
+        file.flush()
+        os.fdatasync(file.fileno())
+
+    def close(self) -> None:
+        """Close the open file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _next(self) -> BinaryIO:
+        self.close()
+        self._number += 1
+        self._file = (self.folder / segment_name(self._number)).open("xb")
+        self._file.write(MAGIC + _NUMBER.pack(self._number))
+        sync_folder(self.folder)
+        return self._file
+
+
+def read_frames(folder: Path) -> Iterator[tuple[bytes, str]]:
+    """Payload and place of each frame; raises LedgerError at the first byte that does not fit."""
+    for number, path in enumerate(find_segments(folder)):
+        data = path.read_bytes()
+        if data[:START_BYTES] != MAGIC + _NUMBER.pack(number):
+            raise LedgerError("not a segment of this version and number", where=f"{path.name}, byte 0")
+        at = START_BYTES
+        if at == len(data):
+            raise LedgerError("segment holds no frame", where=f"{path.name}, byte {at}")
+        while at < len(data):
+            place = f"{path.name}, byte {at}"
+            if at + _FRAME.size > len(data):
+                raise LedgerError("frame is cut short", where=place)
+            length, check = _FRAME.unpack_from(data, at)
+            payload = data[at + _FRAME.size : at + _FRAME.size + length]
+            if len(payload) != length or zlib.crc32(payload, zlib.crc32(data[at : at + 4])) != check:
+                raise LedgerError("frame is damaged: length and checksum do not agree", where=place)
+            yield payload, place
+            at += _FRAME.size + length
+
+
+def find_segments(folder: Path) -> list[Path]:
+    """Segment files in order; raises LedgerError when one is missing or anything else lies in the folder."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise LedgerError(f"cannot read: {error.strerror}", where=str(folder), do="give a ledger folder") from error
+    expected = [segment_name(number) for number in range(len(names))]
+    if not names:
+        raise LedgerError("no segment files", where=str(folder), do="give a ledger folder")
+    for name in names:
+        if name not in expected:
+            raise LedgerError("a file that is not part of the ledger, or a missing segment", where=name)
+    return [folder / name for name in names]

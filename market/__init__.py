@@ -1,0 +1,1 @@
+"""The rules of trade: pure functions on columns, without clock, dice or files."""

@@ -1,0 +1,73 @@
+"""trade(): the one engine. Orders and resting orders in, contracts and what is left out.
+
+Training, evaluation, simulation and ledger verification all call this function, for one market or
+for thousands: every row names its market, and markets do not see each other.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from market.contracts import no_contracts
+from market.design import MarketDesign
+from market.grid import Grid
+from market.orders import no_orders
+from market.tables import Table
+from market.units import Int
+
+NO_PRICE = np.iinfo(np.int64).min
+"""Marks an area and slot without trade: its price is null, never a number."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call of `trade` did.
+
+    - contracts: table, in the order in which they formed;
+    - resting: orders still live, energy = what is left;
+    - codes (orders,): Refusal of each given order row, ADMITTED where it entered;
+    - filled_wh, expired_wh (orders,): energy of each given row that traded at once, or lapsed;
+    - cancelled_wh: resting energy withdrawn by cancel and replace;
+    - flow_wh (markets, lines, 2): committed use of each line forward and backward after the call, as given
+      plus that of the new contracts; net flow is forward less backward;
+    - price (markets, areas) [mJPY/kWh]: clearing prices of a uniform design, NO_PRICE without trade;
+      None for a continuous one.
+    """
+
+    contracts: Table
+    resting: Table
+    codes: npt.NDArray[np.uint8]
+    filled_wh: Int
+    expired_wh: Int
+    cancelled_wh: int
+    flow_wh: Int
+    price: Int | None
+
+
+def trade(
+    design: MarketDesign, grid: Grid, resting: Table, orders: Table, capacity_wh: Int, flow_wh: Int, now: Int
+) -> Outcome:
+    """Match orders in sequence (continuous) or all at once (uniform), under the design's capacity rule.
+
+    Args:
+        design: the rules.
+        grid: areas and lines.
+        resting: live orders of earlier calls (continuous designs only).
+        orders: admitted rows of this step, any order; `sequence` decides who came first.
+        capacity_wh: (markets, lines, 2) room of each line forward and backward [Wh].
+        flow_wh: (markets, lines, 2) use already committed forward and backward [Wh].
+        now: (worlds,) the slot in which this happens, written as `formed`.
+    """
+    from market.pairing import trade_continuous
+    from market.splitting import trade_uniform
+
+    if design.pairs == "continuous":
+        return trade_continuous(design, grid, resting, orders, capacity_wh, flow_wh, now)
+    if design.pairs == "uniform":
+        return trade_uniform(design, grid, orders, capacity_wh, flow_wh, now)
+    count = len(orders)
+    nothing = np.zeros(count, np.int64)
+    return Outcome(
+        no_contracts(), no_orders(), np.zeros(count, np.uint8), nothing, orders["energy"].copy(), 0, flow_wh, None
+    )

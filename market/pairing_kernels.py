@@ -1,0 +1,214 @@
+"""Kernels of continuous trade, compiled by numba; import only inside functions.
+
+`match_markets` walks the rows of each market in order of arrival. Resting candidates are scanned
+linearly: books of one half hour hold tens of orders here.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from market.units import Int
+
+CANCEL, REPLACE, BUY, IMMEDIATE = 2, 3, 1, 2
+NOTHING_TO_CANCEL, DUPLICATE_REFERENCE = 11, 10
+Columns = npt.NDArray[Any]
+
+
+@njit(cache=True)
+def order_by_market(market: Columns, sequence: Columns, markets: int) -> tuple[Int, Int]:
+    """Row numbers sorted by (market, sequence), and each market's first position (markets + 1,)."""
+    start = np.zeros(markets + 1, np.int64)
+    for row in range(len(market)):
+        start[market[row] + 1] += 1
+    for index in range(markets):
+        start[index + 1] += start[index]
+    place = start[:-1].copy()
+    rows = np.empty(len(market), np.int64)
+    for row in range(len(market)):
+        rows[place[market[row]]] = row
+        place[market[row]] += 1
+    for index in range(markets):
+        first, stop = start[index], start[index + 1]
+        if stop - first > 64:
+            part = rows[first:stop].copy()
+            rows[first:stop] = part[np.argsort(sequence[part], kind="mergesort")]
+            continue
+        for at in range(first + 1, stop):
+            row = rows[at]
+            back = at - 1
+            while back >= first and sequence[rows[back]] > sequence[row]:
+                rows[back + 1] = rows[back]
+                back -= 1
+            rows[back + 1] = row
+    return rows, start
+
+
+@njit(cache=True)
+def path_room(path: Columns, capacity: Columns, use: Columns, netting: bool) -> int:
+    """Energy that still fits on a path of one market [Wh]; the empty path has no bound."""
+    room = np.int64(1) << 62
+    for step in path:
+        if step == 0:
+            break
+        line, way = abs(step) - 1, 0 if step > 0 else 1
+        free = capacity[line, way] - use[line, way]
+        if netting:
+            free += use[line, 1 - way]
+        room = min(room, free)
+    return room
+
+
+@njit(cache=True)
+def find_path(
+    source: int, target: int, ranges: Columns, paths: Columns, capacity: Columns, use: Columns, netting: bool
+) -> tuple[int, int]:
+    """First path from source to target area with room, and that room; (-1, 0) if there is none."""
+    for path in range(ranges[source, target, 0], ranges[source, target, 1]):
+        room = path_room(paths[path], capacity, use, netting)
+        if room > 0:
+            return path, room
+    return -1, 0
+
+
+@njit(cache=True)
+def match_markets(
+    rows: Int,
+    start: Int,
+    side: Columns,
+    kind: Columns,
+    area: Columns,
+    immediate: Columns,
+    energy: Columns,
+    price: Columns,
+    reference: Columns,
+    party: Columns,
+    arriving: Columns,
+    ranges: Int,
+    paths: Int,
+    capacity: Int,
+    use: Int,
+    netting: bool,
+) -> tuple[Int, Int, Int, Int, Columns, Int, Int]:
+    """Match every market by price-time priority within reach.
+
+    Returns makers, takers, fill energies and paths (one entry per fill), a refusal code and the energy
+    left (per input row), and the energy withdrawn by cancel and replace (per input row). `use` is
+    updated in place.
+    """
+    count = len(side)
+    left = energy.copy()
+    live = np.zeros(count, np.bool_)
+    codes = np.zeros(count, np.uint8)
+    withdrawn = np.zeros(count, np.int64)
+    room_for = max(2 * count, 16)
+    makers, takers = np.empty(room_for, np.int64), np.empty(room_for, np.int64)
+    sizes, ways = np.empty(room_for, np.int64), np.empty(room_for, np.int64)
+    fills = 0
+    book = np.empty(count, np.int64)
+    for market in range(len(start) - 1):
+        held = 0
+        for at in range(start[market], start[market + 1]):
+            row = rows[at]
+            if not arriving[row]:
+                live[row] = True
+                book[held] = row
+                held += 1
+                continue
+            found = -1
+            for slot in range(held):
+                other = book[slot]
+                if live[other] and party[other] == party[row] and reference[other] == reference[row]:
+                    found = other
+            if kind[row] == CANCEL or kind[row] == REPLACE:
+                if found >= 0:
+                    withdrawn[found] = left[found]
+                    left[found] = 0
+                    live[found] = False
+                elif kind[row] == CANCEL:
+                    codes[row] = NOTHING_TO_CANCEL
+            elif found >= 0:
+                codes[row] = DUPLICATE_REFERENCE
+            if kind[row] == CANCEL or codes[row] != 0:
+                left[row] = 0
+                continue
+            while left[row] > 0:
+                best, best_path, best_room = -1, -1, 0
+                for slot in range(held):
+                    other = book[slot]
+                    if not live[other] or side[other] == side[row] or party[other] == party[row]:
+                        continue
+                    if side[row] == BUY:
+                        if price[other] > price[row] or (best >= 0 and price[other] >= price[best]):
+                            continue
+                        path, room = find_path(
+                            area[other], area[row], ranges, paths, capacity[market], use[market], netting
+                        )
+                    else:
+                        if price[other] < price[row] or (best >= 0 and price[other] <= price[best]):
+                            continue
+                        path, room = find_path(
+                            area[row], area[other], ranges, paths, capacity[market], use[market], netting
+                        )
+                    if path >= 0:
+                        best, best_path, best_room = other, path, room
+                if best < 0:
+                    break
+                size = min(left[row], left[best], best_room)
+                if fills == room_for:
+                    room_for *= 2
+                    makers, takers = _longer(makers, room_for), _longer(takers, room_for)
+                    sizes, ways = _longer(sizes, room_for), _longer(ways, room_for)
+                makers[fills], takers[fills], sizes[fills], ways[fills] = best, row, size, best_path
+                fills += 1
+                left[row] -= size
+                left[best] -= size
+                live[best] = left[best] > 0
+                for step in paths[best_path]:
+                    if step == 0:
+                        break
+                    use[market, abs(step) - 1, 0 if step > 0 else 1] += size
+            if left[row] > 0 and not immediate[row]:
+                live[row] = True
+                book[held] = row
+                held += 1
+    return makers[:fills], takers[:fills], sizes[:fills], ways[:fills], codes, left, withdrawn
+
+
+@njit(cache=True)
+def _longer(column: Int, size: int) -> Int:
+    out = np.empty(size, np.int64)
+    out[: len(column)] = column
+    return out
+
+
+@njit(cache=True)
+def scan_quotes(
+    side: Columns,
+    area: Columns,
+    price: Columns,
+    market: Columns,
+    cell: Columns,
+    ranges: Int,
+    paths: Int,
+    capacity: Int,
+    use: Int,
+    netting: bool,
+    bids: Int,
+    asks: Int,
+) -> None:
+    """Raise bids and lower asks (cells, areas) by every live order that an area can reach, in place."""
+    for row in range(len(side)):
+        for here in range(bids.shape[1]):
+            buys = side[row] == BUY
+            source, target = (here, area[row]) if buys else (area[row], here)
+            at = market[row]
+            path, _ = find_path(source, target, ranges, paths, capacity[at], use[at], netting)
+            if path < 0:
+                continue
+            if buys:
+                bids[cell[row], here] = max(bids[cell[row], here], price[row])
+            else:
+                asks[cell[row], here] = min(asks[cell[row], here], price[row])

@@ -1,0 +1,200 @@
+"""At what price: area prices of a uniform auction with limited lines, exact in integers (numba kernels).
+
+- Uniform price: the lowest p with S(p) >= B(p+), S = offered at <= p, B(p+) = wanted strictly above p, not
+  below the floor of the price band (JEPX 取引規程 Art. 18; the rule reproduces published JEPX prices).
+- Splitting (市場分断): the prices minimise the dual of the welfare problem, sum over areas of h_a(pi_a) plus sum
+  over lines of room x price gap. The dual is L-natural-convex (Murota, Discrete Convex Analysis, 2003,
+  doi:10.1137/1.9780898718508), so a vector that no connected set of areas can improve by one unit up or down is
+  optimal, and the optimal vectors form a lattice: its smallest element is the price.
+
+Every limit is an integer, so slopes between integers are constant and slopes alone decide: no product of
+price and energy is formed here. This module needs numba: import it inside functions only.
+"""
+
+from typing import NamedTuple
+
+from numba import njit
+
+from market.units import Int
+
+FORBIDDEN = 1 << 58
+"""Slope of a move that would leave the band; ten of them still fit an int64."""
+
+
+class Book(NamedTuple):
+    """The orders of one market, by area and ascending price.
+
+    price (orders,) [mJPY/kWh]; below (orders + 1,) running sum of energy [Wh]; first (areas + 1,) where
+    each area starts; wanted (areas,) energy of all buy orders [Wh].
+    """
+
+    price: Int
+    below: Int
+    first: Int
+    wanted: Int
+
+
+class Lines(NamedTuple):
+    """Lines of one market: source and target area (lines,), room forward and backward (lines, 2) [Wh]."""
+
+    source: Int
+    target: Int
+    room: Int
+
+
+class Subsets(NamedTuple):
+    """Connected sets of areas, smaller ones first, each grown from a smaller one by one area.
+
+    mask (sets,) as bits; parent (sets,) row of the smaller set, -1 for none; added (sets,) the area added;
+    incident (areas, most) lines at each area, -1 where there are no more; whole (groups,) masks of the
+    connected components.
+    """
+
+    mask: Int
+    parent: Int
+    added: Int
+    incident: Int
+    whole: Int
+
+
+@njit(cache=True)
+def excess_at(book: Book, area: int, price: int) -> int:
+    """Offered at <= price minus wanted above it [Wh]: the right slope of h_a; at price - 1 the left one."""
+    low, high = book.first[area], book.first[area + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        if book.price[middle] <= price:
+            low = middle + 1
+        else:
+            high = middle
+    return book.below[low] - book.below[book.first[area]] - book.wanted[area]
+
+
+@njit(cache=True)
+def gap_slope(forward: int, backward: int, gap: int, direction: int) -> int:
+    """Slope of a line's room x gap when its gap (target minus source price) moves in `direction`."""
+    if direction > 0:
+        return forward if gap >= 0 else -backward
+    return backward if gap <= 0 else -forward
+
+
+@njit(cache=True)
+def area_slope(book: Book, area: int, price: int, sign: int) -> int:
+    """Slope of h_a when the price moves up (sign 1) or down (sign -1)."""
+    return excess_at(book, area, price) if sign > 0 else -excess_at(book, area, price - 1)
+
+
+@njit(cache=True)
+def set_slope(book: Book, lines: Lines, price: Int, mask: int, sign: int, step: int) -> int:
+    """Slope of the dual when the areas of `mask`, already moved by `step`, move on."""
+    slope = 0
+    shift = sign * step
+    for area in range(len(price)):
+        if mask >> area & 1:
+            slope += area_slope(book, area, price[area] + shift, sign)
+    for line in range(len(lines.source)):
+        source, target = lines.source[line], lines.target[line]
+        moves = (mask >> target & 1) - (mask >> source & 1)
+        if moves:
+            gap = price[target] - price[source] + moves * shift
+            slope += gap_slope(lines.room[line, 0], lines.room[line, 1], gap, moves * sign)
+    return slope
+
+
+@njit(cache=True)
+def step_limit(price: Int, mask: int, sign: int, floor: int, top: int) -> int:
+    """Longest move of the set inside floor .. top."""
+    limit = top - floor
+    for area in range(len(price)):
+        if mask >> area & 1:
+            limit = min(limit, top - price[area] if sign > 0 else price[area] - floor)
+    return limit
+
+
+@njit(cache=True)
+def move(book: Book, lines: Lines, price: Int, mask: int, sign: int, limit: int, threshold: int) -> None:
+    """Move the set to the first point where its slope reaches `threshold`, at most `limit`."""
+    low, high = 1, limit
+    while low < high:
+        middle = (low + high) >> 1
+        if set_slope(book, lines, price, mask, sign, middle) >= threshold:
+            high = middle
+        else:
+            low = middle + 1
+    for area in range(len(price)):
+        if mask >> area & 1:
+            price[area] += sign * low
+
+
+@njit(cache=True)
+def slopes_of_sets(
+    book: Book, lines: Lines, subsets: Subsets, price: Int, sign: int, bound: int, slope: Int, own: Int
+) -> None:
+    """Slope of every connected set in one direction, into `slope` (sets,); `own` (areas,) is scratch."""
+    for area in range(len(price)):
+        own[area] = FORBIDDEN if price[area] == bound else area_slope(book, area, price[area], sign)
+    for row in range(len(subsets.mask)):
+        area, parent = subsets.added[row], subsets.parent[row]
+        mask = subsets.mask[parent] if parent >= 0 else 0
+        value = own[area] + (slope[parent] if parent >= 0 else 0)
+        for line in subsets.incident[area]:
+            if line < 0:
+                break
+            source, target = lines.source[line], lines.target[line]
+            gap = price[target] - price[source]
+            inward = sign if target == area else -sign
+            forward, backward = lines.room[line, 0], lines.room[line, 1]
+            if mask >> (source + target - area) & 1:
+                value -= gap_slope(forward, backward, gap, -inward)
+            else:
+                value += gap_slope(forward, backward, gap, inward)
+        slope[row] = value
+
+
+@njit(cache=True)
+def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int) -> None:
+    """Steepest descent over connected sets, each move as long as it pays; ends at an optimal vector."""
+    while True:
+        best, best_mask, best_sign = 0, 0, 1
+        for sign, bound in ((1, top), (-1, floor)):
+            slopes_of_sets(book, lines, subsets, price, sign, bound, slope, own)
+            for row in range(len(slope)):
+                if slope[row] < best:
+                    best, best_mask, best_sign = slope[row], subsets.mask[row], sign
+        if best == 0:
+            return
+        limit = step_limit(price, best_mask, best_sign, floor, top)
+        move(book, lines, price, best_mask, best_sign, limit, 0)
+
+
+@njit(cache=True)
+def lower_to_minimum(
+    book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int
+) -> None:
+    """From an optimal vector to the smallest one: move sets down while the dual does not rise."""
+    while True:
+        slopes_of_sets(book, lines, subsets, price, -1, floor, slope, own)
+        found = 0
+        for row in range(len(slope)):
+            if slope[row] == 0:
+                found = subsets.mask[row]
+        if found == 0:
+            return
+        move(book, lines, price, found, -1, step_limit(price, found, -1, floor, top), 1)
+
+
+@njit(cache=True)
+def find_prices(
+    book: Book, lines: Lines, subsets: Subsets, floor: int, top: int, price: Int, slope: Int, own: Int
+) -> None:
+    """Smallest optimal prices in floor .. top, into `price` (areas,); `top` is at or above every limit.
+
+    Starts from the common price of each connected component (the system price), which often is the answer.
+    """
+    price[:] = floor
+    for mask in subsets.whole:
+        if top > floor and set_slope(book, lines, price, mask, 1, 0) < 0:
+            move(book, lines, price, mask, 1, top - floor, 0)
+    if len(price) > 1:
+        descend(book, lines, subsets, price, floor, top, slope, own)
+        lower_to_minimum(book, lines, subsets, price, floor, top, slope, own)

@@ -1,0 +1,228 @@
+"""From contracts and readings to money: postings in double entry, each kind summing to zero.
+
+Money of one world and slot is a dense table (accounts, kinds) [uJPY]; + receives. Every posting has
+its counterpart in the same kind, so each kind sums to zero over the accounts (tests hold it).
+
+- contracts: the buyer pays `buy_price`, the seller receives `sell_price`, through the collection agent
+  (収納代行, paper 4.1); a difference is congestion rent, to the lines of the path;
+- the platform fee is paid by the buyer of a contract that is not last resort;
+- last resort (最終保障): the area's retailer sells at tariff and buys at feed-in; it procures the net
+  at the outside (JEPX) price;
+- imbalance, rule `flat`: reading minus plan against the area operator; a shortage pays the retailer's
+  price plus a penalty, a surplus receives feed-in less the penalty, never below zero;
+- wheeling (託送) and the renewable surcharge (再エネ賦課金) are charged on metered import;
+- thermal fuel is paid to the account `fuel` per metered export.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+
+from market.grid import Grid
+from market.tables import Table
+from market.units import Int
+
+
+class PostingKind(IntEnum):
+    """What a posting is for; the columns of the money table."""
+
+    PURCHASE = 0
+    SALE = 1
+    RENT = 2
+    LAST_RESORT_SUPPLY = 3
+    LAST_RESORT_SURPLUS = 4
+    FEE = 5
+    IMBALANCE = 6
+    WHEELING = 7
+    SURCHARGE = 8
+    PROCUREMENT = 9
+    FUEL = 10
+
+
+KINDS = len(PostingKind)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Prices outside the market [mJPY/kWh]; sources stand in the scenario file.
+
+    The retail tariff is the outside price plus `retail_margin` plus wheeling and surcharge, the
+    feed-in price the outside price less `feed_in_discount`, not below `feed_in_floor`.
+    """
+
+    wheeling: int
+    surcharge: int
+    fee: int
+    retail_margin: int
+    feed_in_discount: int
+    feed_in_floor: int
+    imbalance_penalty: int
+
+    def supply_price(self, outside: Int) -> Int:
+        """Energy price of the retailer of last resort, without wheeling and surcharge."""
+        return outside + self.retail_margin
+
+    def feed_in_price(self, outside: Int) -> Int:
+        """What the retailer pays for surplus."""
+        return np.maximum(outside - self.feed_in_discount, self.feed_in_floor)
+
+    def consumption_value(self, outside: Int) -> Int:
+        """Reservation price of consumption: the tariff less wheeling, surcharge and fee of a contract."""
+        return self.supply_price(outside) - self.fee
+
+    def shortage_price(self, outside: Int) -> Int:
+        """What a missing kWh costs (`flat`)."""
+        return self.supply_price(outside) + self.imbalance_penalty
+
+    def surplus_price(self, outside: Int) -> Int:
+        """What an unplanned kWh earns (`flat`)."""
+        return np.maximum(self.feed_in_price(outside) - self.imbalance_penalty, 0)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Rows of the money table: parties first, then the system accounts.
+
+    `party_area` (parties,) is the area row of each party, `retailer` (areas,) the party that is the
+    area's retailer of last resort.
+    """
+
+    grid: Grid
+    party_names: tuple[str, ...]
+    party_area: tuple[int, ...]
+    retailer: tuple[int, ...]
+
+    @property
+    def parties(self) -> int:
+        """Number of parties."""
+        return len(self.party_names)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every account by name."""
+        return (
+            *self.party_names,
+            *(f"line:{line.name}" for line in self.grid.lines),
+            *(f"operator:{area}" for area in self.grid.areas),
+            "collection",
+            "platform",
+            "wheeling",
+            "surcharge",
+            "jepx",
+            "fuel",
+            "rounding",
+        )
+
+    def line(self, index: int) -> int:
+        """Row of a line's account."""
+        return self.parties + index
+
+    def operator(self, area: int) -> int:
+        """Row of an area operator's account."""
+        return self.parties + len(self.grid.lines) + area
+
+    def row(self, name: str) -> int:
+        """Row of a named account."""
+        return self.names.index(name)
+
+    @property
+    def count(self) -> int:
+        """Number of accounts."""
+        return len(self.names)
+
+
+def post_contracts(money: Int, at: Int, contracts: Table, terms: Terms, accounts: Accounts) -> None:
+    """Add the postings of contracts to `money` (rows, accounts, kinds), in place.
+
+    `at` (contracts,) is the row of `money` that holds the contract's world and slot.
+    """
+    if not len(contracts):
+        return
+    flat = money.reshape(-1)
+    base = at.astype(np.int64) * (accounts.count * KINDS)
+    buyer, seller = contracts["buyer"].astype(np.int64), contracts["seller"].astype(np.int64)
+    energy = contracts["energy"]
+    paid = energy * contracts["buy_price"]
+    earned = energy * contracts["sell_price"]
+    last = contracts["last_resort"] == 1
+    retailers = np.isin(buyer, accounts.retailer)
+    purchase = np.where(
+        last, np.where(retailers, PostingKind.LAST_RESORT_SURPLUS, PostingKind.LAST_RESORT_SUPPLY), PostingKind.PURCHASE
+    )
+    sale = np.where(last, purchase, PostingKind.SALE)
+    collection = accounts.row("collection")
+    for account, kind, amount in (
+        (buyer, purchase, -paid),
+        (collection, purchase, paid),
+        (seller, sale, earned),
+        (collection, sale, -earned),
+    ):
+        np.add.at(flat, base + account * KINDS + kind, amount)
+    _post_fee(flat, base[~last], buyer[~last], energy[~last] * terms.fee, accounts)
+    _post_rent(flat, base, contracts, paid - earned, accounts)
+
+
+def _post_fee(flat: Int, base: Int, buyer: Int, fee: Int, accounts: Accounts) -> None:
+    np.subtract.at(flat, base + buyer * KINDS + PostingKind.FEE, fee)
+    np.add.at(flat, base + accounts.row("platform") * KINDS + PostingKind.FEE, fee)
+
+
+def _post_rent(flat: Int, base: Int, contracts: Table, rent: Int, accounts: Accounts) -> None:
+    """Rent goes to the path's lines in equal whole parts, the rest to the first line."""
+    some = np.flatnonzero(rent)
+    if not len(some):
+        return
+    collection = accounts.row("collection")
+    table = accounts.grid.path_table[contracts["path"][some]]
+    lines = np.maximum((table != 0).sum(1), 1)
+    share, rest = np.divmod(rent[some], lines)
+    for step in range(table.shape[1]):
+        on = table[:, step] != 0
+        account = np.abs(table[on, step]) - 1 + accounts.parties
+        amount = share[on] + (rest[on] if step == 0 else 0)
+        np.add.at(flat, base[some][on] + account * KINDS + PostingKind.RENT, amount)
+        np.subtract.at(flat, base[some][on] + collection * KINDS + PostingKind.RENT, amount)
+
+
+def post_delivery(
+    money: Int, reading_wh: Int, plan_wh: Int, outside: Int, fuel: Int, terms: Terms, accounts: Accounts
+) -> None:
+    """Add what metering causes to `money` (worlds, accounts, kinds), in place.
+
+    Args:
+        money: postings of the delivered slot, contracts already in.
+        reading_wh: (worlds, parties) metered net energy, + is import.
+        plan_wh: (worlds, parties) contracted net energy including last resort, + is import.
+        outside: (worlds, areas) outside price of the slot.
+        fuel: (parties,) fuel price of each party's export, 0 for all but thermal units.
+        terms: prices outside the market.
+        accounts: rows of `money`.
+    """
+    parties = accounts.parties
+    area = np.asarray(accounts.party_area)
+    price = outside[:, area]
+    deviation = reading_wh - plan_wh
+    imbalance = np.where(
+        deviation > 0, -deviation * terms.shortage_price(price), -deviation * terms.surplus_price(price)
+    )
+    imported = np.maximum(reading_wh, 0)
+    _pair(money, imbalance, PostingKind.IMBALANCE, [accounts.operator(a) for a in area], parties)
+    _pair(money, -imported * terms.wheeling, PostingKind.WHEELING, accounts.row("wheeling"), parties)
+    _pair(money, -imported * terms.surcharge, PostingKind.SURCHARGE, accounts.row("surcharge"), parties)
+    _pair(money, -np.maximum(-reading_wh, 0) * fuel, PostingKind.FUEL, accounts.row("fuel"), parties)
+    for zone, retailer in enumerate(accounts.retailer):
+        procured = plan_wh[:, retailer] * outside[:, zone]
+        money[:, retailer, PostingKind.PROCUREMENT] += procured
+        money[:, accounts.row("jepx"), PostingKind.PROCUREMENT] -= procured
+
+
+def _pair(money: Int, amount: Int, kind: PostingKind, counter: int | list[int], parties: int) -> None:
+    """Post `amount` (worlds, parties) to the parties and its opposite to the counter account(s)."""
+    money[:, :parties, kind] += amount
+    if isinstance(counter, int):
+        money[:, counter, kind] -= amount.sum(1)
+        return
+    for party, account in enumerate(counter):
+        money[:, account, kind] -= amount[:, party]

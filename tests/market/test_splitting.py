@@ -1,0 +1,204 @@
+"""Market splitting against a linear program, brute force over prices, and the contracts that follow."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from market.design import find_design
+from market.exchange import NO_PRICE, Outcome, trade
+from market.grid import Grid, Line
+from market.orders import Side, no_orders
+from market.splitting import cancelled_by_splitting_wh, clear_without_limits
+from market.tables import Table
+from market.units import Int
+from tests.reference.markets import order_table, random_grid, random_orders, random_rooms
+from tests.reference.splitting import best_welfare_and_volume, rooms, smallest_prices
+
+SPOT = replace(find_design("spot"), tick_mjpy_kwh=1)
+NOW = np.zeros(1, np.int64)
+TWO = Grid(("north", "south"), (Line("north-south", 0, 1),))
+
+
+def clear(grid: Grid, orders: Table, capacity: Int, flow: Int | None = None) -> Outcome:
+    """One auction call without committed flow unless given."""
+    flow = np.zeros(capacity.shape[:2], np.int64) if flow is None else flow
+    return trade(SPOT, grid, no_orders(), orders, capacity, flow, NOW)
+
+
+def random_case(seed: int, markets: int = 3, most_areas: int = 6) -> tuple[Grid, Table, Int, Int]:
+    """A random network with a few random markets on it."""
+    rng = np.random.default_rng(seed)
+    grid = random_grid(rng, most_areas)
+    return grid, random_orders(rng, grid, markets), *random_rooms(rng, grid, markets)
+
+
+def check_against_linear_program(seed: int) -> None:
+    """Welfare within half a unit of HiGHS, volume the largest of any optimal allocation."""
+    grid, orders, capacity, flow = random_case(seed)
+    outcome = clear(grid, orders, capacity, flow)
+    signed = np.where(orders["side"] == Side.BUY, 1, -1) * orders["price"].astype(np.int64) * outcome.filled_wh
+    for market in range(len(capacity)):
+        here = orders["market"] == market
+        welfare, volume = best_welfare_and_volume(grid, orders[here], rooms(capacity[market], flow[market]))
+        assert abs(signed[here].sum() - welfare) < 0.5
+        assert abs(outcome.filled_wh[here & (orders["side"] == Side.SELL)].sum() - volume) < 0.5
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_welfare_and_volume_equal_those_of_a_linear_program(block: int) -> None:
+    """400 random networks in 10 blocks, with loops, islands, one-way lines and committed flow."""
+    for seed in range(40 * block, 40 * block + 40):
+        check_against_linear_program(seed)
+
+
+@pytest.mark.slow
+def test_welfare_and_volume_equal_those_of_a_linear_program_on_many_networks() -> None:
+    """3,000 random networks of three markets each."""
+    for seed in range(1_000, 4_000):
+        check_against_linear_program(seed)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_prices_are_the_smallest_optimal_vector(seed: int) -> None:
+    """Brute force over every price vector of up to three areas."""
+    grid, orders, capacity, flow = random_case(seed, markets=1, most_areas=3)
+    orders["price"] = 10 + (orders["price"] - 10) % 7
+    found = clear(grid, orders, capacity, flow).price
+    assert found is not None
+    wanted = smallest_prices(grid, orders, rooms(capacity[0], flow[0]), 10, 17)
+    assert all(p in (NO_PRICE, w) for p, w in zip(found[0], wanted, strict=True))
+
+
+def test_no_order_in_the_money_is_refused_and_none_out_of_it_filled() -> None:
+    """Prices support the allocation, with a price in every area where something is filled."""
+    for seed in range(200):
+        grid, orders, capacity, flow = random_case(seed)
+        outcome = clear(grid, orders, capacity, flow)
+        assert outcome.price is not None
+        price = outcome.price[orders["market"], orders["area"]]
+        gain = np.where(orders["side"] == Side.BUY, 1, -1) * (orders["price"] - price)
+        priced = price != NO_PRICE
+        assert (outcome.filled_wh[~priced] == 0).all()
+        assert (outcome.filled_wh[priced & (gain < 0)] == 0).all()
+        assert (outcome.filled_wh[priced & (gain > 0)] == orders["energy"][priced & (gain > 0)]).all()
+
+
+def test_flows_stay_in_their_room_and_run_towards_the_higher_price() -> None:
+    """A line with a price gap is full; no line carries more than capacity less committed flow."""
+    for seed in range(200):
+        grid, orders, capacity, flow = random_case(seed)
+        outcome = clear(grid, orders, capacity, flow)
+        assert outcome.price is not None
+        new = outcome.flow_wh - flow
+        for market in range(len(capacity)):
+            room = rooms(capacity[market], flow[market])
+            assert (new[market] <= room[:, 0]).all()
+            assert (-new[market] <= room[:, 1]).all()
+            for number, line in enumerate(grid.lines):
+                ends = outcome.price[market, [line.source, line.target]]
+                if NO_PRICE in ends or ends[0] == ends[1]:
+                    continue
+                full = room[number, 0] if ends[1] > ends[0] else -room[number, 1]
+                assert new[market, number] == full
+
+
+def test_contracts_add_up_to_fills_and_flows() -> None:
+    """Every order's contracts sum to its fill, every line's contracts to its new flow, prices never fall."""
+    for seed in range(200):
+        grid, orders, capacity, flow = random_case(seed)
+        outcome = clear(grid, orders, capacity, flow)
+        contracts = outcome.contracts
+        sums = np.bincount(contracts["sell_reference"], contracts["energy"], len(orders))
+        sums += np.bincount(contracts["buy_reference"], contracts["energy"], len(orders))
+        assert (sums == outcome.filled_wh).all()
+        moved = flow.copy()
+        for row in contracts:
+            assert row["energy"] > 0
+            assert row["sell_price"] <= row["buy_price"]
+            assert row["slot"] == 100 + row["market"]
+            for step in grid.paths[row["path"]]:
+                moved[row["market"], abs(step) - 1] += row["energy"] if step > 0 else -row["energy"]
+        assert (moved == outcome.flow_wh).all()
+
+
+def test_a_contract_path_leads_from_the_sellers_to_the_buyers_area() -> None:
+    """The path row belongs to the pair of areas of the two orders."""
+    for seed in range(100):
+        grid, orders, capacity, flow = random_case(seed)
+        contracts = clear(grid, orders, capacity, flow).contracts
+        source = orders["area"][contracts["sell_reference"]]
+        target = orders["area"][contracts["buy_reference"]]
+        low, high = grid.path_ranges[source, target].T
+        assert ((low <= contracts["path"]) & (contracts["path"] < high)).all()
+
+
+def test_a_batch_of_markets_equals_each_market_alone() -> None:
+    """Prices, fills, flows and contracts do not depend on what else is in the call."""
+    for seed in range(60):
+        grid, orders, capacity, flow = random_case(seed, markets=5)
+        together = clear(grid, orders, capacity, flow)
+        for market in range(5):
+            here = orders["market"] == market
+            alone_orders = orders[here].copy()
+            alone_orders["market"] = 0
+            alone = clear(grid, alone_orders, capacity[market : market + 1], flow[market : market + 1])
+            assert together.price is not None
+            assert alone.price is not None
+            assert (alone.price[0] == together.price[market]).all()
+            assert (alone.filled_wh == together.filled_wh[here]).all()
+            assert (alone.flow_wh[0] == together.flow_wh[market]).all()
+            same = together.contracts[together.contracts["market"] == market].copy()
+            same["market"] = 0
+            assert (alone.contracts == same).all()
+
+
+def test_the_order_of_rows_in_the_table_does_not_matter() -> None:
+    """Only `sequence` says who came first."""
+    rng = np.random.default_rng(5)
+    for seed in range(50):
+        grid, orders, capacity, flow = random_case(seed)
+        shuffle = rng.permutation(len(orders))
+        first, second = clear(grid, orders, capacity, flow), clear(grid, orders[shuffle], capacity, flow)
+        assert (first.filled_wh[shuffle] == second.filled_wh).all()
+        assert (first.contracts == second.contracts).all()
+
+
+def test_committed_flow_leaves_only_the_rest_of_the_line() -> None:
+    """Room = capacity - flow forward, capacity + flow backward."""
+    orders = order_table([(0, 0, Side.SELL, 10, 100), (0, 1, Side.BUY, 30, 100)])
+    outcome = clear(TWO, orders, np.array([[[60, 0]]]), np.array([[20]]))
+    assert outcome.flow_wh.tolist() == [[60]]
+    assert outcome.filled_wh.tolist() == [40, 40]
+
+
+def test_a_line_whose_capacity_fell_below_its_flow_takes_nothing_more() -> None:
+    """Negative room counts as none."""
+    orders = order_table([(0, 0, Side.SELL, 10, 100), (0, 1, Side.BUY, 30, 100)])
+    outcome = clear(TWO, orders, np.array([[[5, 0]]]), np.array([[20]]))
+    assert outcome.flow_wh.tolist() == [[20]]
+    assert len(outcome.contracts) == 0
+
+
+def test_an_area_that_only_passes_energy_on_has_a_price() -> None:
+    """Null is for areas where nothing is filled and nothing flows."""
+    grid = Grid(("a", "b", "c", "d"), (Line("ab", 0, 1), Line("bc", 1, 2)))
+    orders = order_table([(0, 0, Side.SELL, 12, 5), (0, 2, Side.BUY, 20, 9)])
+    price = clear(grid, orders, np.full((1, 2, 2), 50)).price
+    assert price is not None
+    assert price[0].tolist() == [20, 20, 20, NO_PRICE]
+
+
+def test_the_seller_before_a_full_line_is_paid_the_lower_price() -> None:
+    """The gap times the energy is the line's rent."""
+    orders = order_table([(0, 0, Side.SELL, 11, 100), (0, 1, Side.SELL, 25, 100), (0, 1, Side.BUY, 40, 90)])
+    contracts = clear(TWO, orders, np.array([[[30, 30]]])).contracts
+    assert contracts[["sell_price", "buy_price", "energy"]].tolist() == [(25, 25, 60), (11, 25, 30)]
+
+
+def test_system_price_ignores_every_limit() -> None:
+    """All areas cleared as one; splitting then cancels what the full line cannot carry."""
+    orders = order_table([(0, 0, Side.SELL, 11, 100), (0, 1, Side.SELL, 45, 100), (0, 1, Side.BUY, 40, 90)])
+    capacity, flow = np.array([[[30, 30]]]), np.zeros((1, 1), np.int64)
+    assert clear_without_limits(SPOT, TWO, orders, 1).tolist() == [11]
+    assert cancelled_by_splitting_wh(SPOT, TWO, orders, capacity, flow).tolist() == [60]
