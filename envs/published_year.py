@@ -73,7 +73,8 @@ def _read_weather(path: Path, start: date, stop: date) -> tuple[Float, Float]:
     rows = _table(path, ("date", "hour", "ghi_mj_m2", "temp_c"))
     first, last = start.isoformat(), (stop - timedelta(days=1)).isoformat()
     wanted = ((line, cells) for line, cells in rows if first <= cells[0] <= last)
-    irradiation, temperature = [], []
+    irradiation: list[float] = []
+    temperature: list[float] = []
     for line, (sun_cell, air_cell) in _in_order(path, wanted, _calendar(start, stop, HOURS_PER_DAY), "hour"):
         where = f"{path}: line {line}"
         if not sun_cell and len(irradiation) % HOURS_PER_DAY in ALWAYS_DAYLIGHT:

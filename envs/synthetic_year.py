@@ -62,7 +62,7 @@ SUN_EFFECT = 0.25
 SPIKE_CHANCE_OF_MONTH = (0.06, 0.05, 0.01, 0.01, 0.01, 0.03, 0.10, 0.10, 0.04, 0.02, 0.02, 0.04)
 SPIKE_HOUR, SPIKE_WIDTH_HOURS = 17.0, 1.6
 
-CLEARNESS_OF_MONTH = (1.6, 1.0, 0.7, 0.5, 0.4, -0.3, 0.1, 0.5, -0.4, 0.0, 0.6, 1.2)
+CLEARNESS_OF_MONTH = (1.7, 1.1, 0.7, 0.5, 0.4, -0.3, 0.1, 0.5, -0.4, 0.4, 1.0, 1.8)
 """Middle of the drawn clearness before it is squeezed between its bounds; higher is clearer."""
 CLEARNESS_BOUNDS = (0.08, 1.00)
 CLOUD_DAY_MEMORY, CLOUD_DAY_SD = 0.30, 1.7

@@ -78,9 +78,10 @@ def book_contracts(energy: Int, value: Int, at: Int, contracts: Table, is_retail
     surplus = is_retailer[contracts["buyer"]] == 1
     resort = np.where(surplus, Flow.RESORT_SURPLUS, Flow.RESORT_SUPPLY)
     size = contracts["energy"]
+    row = at.astype(np.int64) * energy.shape[1]
     for who, flow, price in (
         (contracts["buyer"], np.where(last, resort, Flow.BOUGHT), contracts["buy_price"]),
         (contracts["seller"], np.where(last, resort, Flow.SOLD), contracts["sell_price"]),
     ):
-        np.add.at(energy, (at, who, flow), size)
-        np.add.at(value, (at, who, flow), size * price)
+        np.add.at(energy.reshape(-1), (row + who) * energy.shape[2] + flow, size)
+        np.add.at(value.reshape(-1), (row + who) * value.shape[2] + flow, size * price)

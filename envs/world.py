@@ -41,6 +41,8 @@ from market.slots import HALF_HOURS
 from market.tables import Table
 from market.units import PPM, Int
 
+Mask = npt.NDArray[np.bool_]
+
 TRADED_MEMORY = 4
 """The usual traded price of a half hour moves a quarter of the way to each day's new one."""
 
@@ -148,9 +150,14 @@ class World:
         self.traded_ppm = np.full((self.worlds, self.calendar.per_day), PPM // 2, np.int64)
         self._open_books()
         self._opening = self._open_first_slots()
+        self._forget_views()
+        self.keeper: Keeper = self._open_ledger()
+
+    def _forget_views(self) -> None:
+        """Views hold for one step."""
         self._views: dict[Role, View] = {}
         self._observations: dict[Role, Floats] = {}
-        self.keeper: Keeper = self._open_ledger()
+        self._seen: tuple[Int, Int, Int, Mask] | None = None
 
     def _open_ledger(self) -> Keeper:
         worlds = Worlds(
@@ -217,7 +224,9 @@ class World:
         rows = self.fleet.rows(role)
         first, stop = self.open_columns()
         window = slice(self.t, self.t + max(AHEAD, stop - self.t))
-        bids, asks, live = self._public_book()
+        if self._seen is None:
+            self._seen = (self._known_prices(), *self._public_book())
+        prices, bids, asks, live = self._seen
         areas = np.unique(self.fleet.area[rows])
         area = areas if len(areas) == 1 else self.fleet.area[rows]
         pick = slice(int(rows[0]), int(rows[-1]) + 1)
@@ -232,7 +241,7 @@ class World:
             plan_wh=self.plan_wh[:, pick, self.t : self.t + self.calendar.gate],
             net_wh=self.episode.net_forecast_wh[:, pick, window],
             solar_wh_kw=self.episode.solar_forecast_wh_kw[:, None, window],
-            outside=self._known_prices()[:, area],
+            outside=prices[:, area],
             traded_ppm=self.traded_ppm[:, None, :],
             position_wh=self.position_wh[:, pick, first:stop],
             best_bid=bids[:, area],
@@ -255,7 +264,7 @@ class World:
         back = np.maximum((ahead - known) // day + 1, 0) * day
         return self.episode.outside[..., self.t + ahead - back]
 
-    def _public_book(self) -> tuple[Int, Int, Int]:
+    def _public_book(self) -> tuple[Int, Int, Mask]:
         """Best reachable bid and ask (worlds, areas, open slots), and own live orders (worlds, parties, open, 2)."""
         first, stop = self.open_columns()
         count = stop - first
@@ -305,10 +314,10 @@ class World:
         self.keeper.record(
             StepRecord(self.now, arrival, given, codes, heard.plan, heard.reading, contracts, self.reading_wh, money)
         )
-        np.add.at(self.tally.refused, (given["world"], given["party"]), codes != 0)
+        refused = given[codes != 0]
+        np.add.at(self.tally.refused, (refused["world"], refused["party"]), 1)
         self.t += 1
-        self._views.clear()
-        self._observations.clear()
+        self._forget_views()
         done = self.t == self.slots
         if done:
             self._close_episode(reward)
@@ -377,13 +386,14 @@ class World:
         at = self._ring_rows(contracts)
         post_contracts(self._due_money, at, contracts, self.terms, self.accounts)
         book_contracts(self._due_energy, self._due_value, at, contracts, self._is_retailer)
-        world, energy = contracts["world"], contracts["energy"]
-        fee = np.where(contracts["last_resort"] == 1, 0, self.terms.fee)
-        np.subtract.at(accrued, (world, contracts["buyer"]), energy * (contracts["buy_price"] + fee))
-        np.add.at(accrued, (world, contracts["seller"]), energy * contracts["sell_price"])
+        row, energy = contracts["world"].astype(np.int64) * self.fleet.count, contracts["energy"]
         free = contracts["last_resort"] == 0
+        paid = energy * contracts["buy_price"]
+        flat = accrued.reshape(-1)
+        np.subtract.at(flat, row + contracts["buyer"], paid + energy * free * self.terms.fee)
+        np.add.at(flat, row + contracts["seller"], energy * contracts["sell_price"])
         np.add.at(self._traded_wh, at[free], energy[free])
-        np.add.at(self._traded_ujpy, at[free], (energy * contracts["buy_price"])[free])
+        np.add.at(self._traded_ujpy, at[free], paid[free])
         return accrued
 
     def _close_gate(self, t: int, plan: Int, reward: Int) -> Table:
@@ -486,7 +496,7 @@ class World:
         tally.wear_ujpy += wear
         tally.split += self.full_lines(self.t).any(-1)
 
-    def full_lines(self, t: int) -> npt.NDArray[np.bool_]:
+    def full_lines(self, t: int) -> Mask:
         """Which lines are full in slot column t, in either direction (worlds, lines)."""
         markets = np.arange(self.worlds) * self.slots + t
         room, use = self.capacity_wh[markets], self.flow_wh[markets]

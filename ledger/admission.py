@@ -9,7 +9,7 @@ A key speaks once a step: a second envelope finds its turn used up and is refuse
 An envelope for another step than the current one is kept, but all its rows are closed and its plan and reading unheard.
 """
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from ledger.encoding import (
     record_id,
     signed_message,
 )
-from ledger.keys import Registry, is_signed_by
+from ledger.keys import Registry, are_signed_by
 from market.design import MarketDesign
 from market.errors import Refusal
 from market.grid import Grid
@@ -39,6 +39,8 @@ from market.units import ENERGY_BOUND, PRICE_BOUND, Int
 Codes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
+CHAIN, KEY_ID, SEQUENCE = slice(5, 21), slice(21, 37), slice(37, 45)
+"""Where an envelope's chain, key and sequence stand."""
 PARTY_BITS, ROW_BITS = 16, 16
 """A step has fewer than 2^16 parties, a party's step fewer than 2^16 rows."""
 
@@ -166,42 +168,55 @@ def admit_envelopes(
     slot: int,
 ) -> Hearing:
     """Hear the envelopes of one world and step; `last_sequence` by key id moves on for those admitted."""
-    codes = np.zeros(len(envelopes), np.uint8)
+    codes = np.array([judge(registry, chain_id, last_sequence, envelope) for envelope in envelopes], np.uint8)
+    candidates = np.flatnonzero(codes == Refusal.ADMITTED).tolist()
+    good = _check_signatures(registry, [envelopes[index] for index in candidates])
     heard: list[tuple[int, bytes]] = []
     turn: set[bytes] = set()
-    for index, envelope in enumerate(envelopes):
-        code, party = _judge(registry, chain_id, last_sequence, turn, envelope)
-        codes[index] = code
-        if code == Refusal.ADMITTED:
-            heard.append((party, envelope))
+    for index, signed in zip(candidates, good, strict=True):
+        envelope = envelopes[index]
+        key_id = envelope[KEY_ID]
+        if key_id in turn:
+            codes[index] = Refusal.OLD_SEQUENCE
+        elif not signed:
+            codes[index] = Refusal.BAD_SIGNATURE
+        else:
+            turn.add(key_id)
+            last_sequence[key_id] = int.from_bytes(envelope[SEQUENCE], "big")
+            heard.append((registry.members[key_id].party, envelope))
     heard.sort()
-    hashes = [record_id(envelope) for envelope, code in zip(envelopes, codes, strict=True) if code]
+    hashes = [record_id(envelope) for envelope, code in zip(envelopes, codes.tolist(), strict=True) if code]
     return _read(heard, codes, hashes, slot)
 
 
-def _judge(
-    registry: Registry, chain_id: bytes, last_sequence: MutableMapping[bytes, int], turn: set[bytes], envelope: bytes
-) -> tuple[Refusal, int]:
-    """One envelope's code and, when admitted, its party."""
+def judge(registry: Registry, chain_id: bytes, last_sequence: Mapping[bytes, int], envelope: bytes) -> Refusal:
+    """An envelope's code by all rules but the signature."""
     if not is_well_formed(envelope):
-        return Refusal.MALFORMED, -1
-    if envelope[5:21] != chain_id:
-        return Refusal.WRONG_CHAIN, -1
-    key_id = envelope[21:37]
+        return Refusal.MALFORMED
+    if envelope[CHAIN] != chain_id:
+        return Refusal.WRONG_CHAIN
+    key_id = envelope[KEY_ID]
     member = registry.members.get(key_id)
     if member is None:
-        return Refusal.UNKNOWN_KEY, -1
+        return Refusal.UNKNOWN_KEY
     if member.revoked:
-        return Refusal.REVOKED_KEY, -1
-    sequence = int.from_bytes(envelope[37:45], "big")
-    if key_id in turn or sequence <= last_sequence.get(key_id, 0):
-        return Refusal.OLD_SEQUENCE, -1
-    body = envelope[:-SIGNATURE_BYTES]
-    if not is_signed_by(member.verifier, envelope[-SIGNATURE_BYTES:], signed_message(body)):
-        return Refusal.BAD_SIGNATURE, -1
-    last_sequence[key_id] = sequence
-    turn.add(key_id)
-    return Refusal.ADMITTED, member.party
+        return Refusal.REVOKED_KEY
+    if int.from_bytes(envelope[SEQUENCE], "big") <= last_sequence.get(key_id, 0):
+        return Refusal.OLD_SEQUENCE
+    return Refusal.ADMITTED
+
+
+def _check_signatures(registry: Registry, envelopes: Sequence[bytes]) -> list[bool]:
+    return are_signed_by(
+        [
+            (
+                registry.members[envelope[KEY_ID]].verifier,
+                envelope[-SIGNATURE_BYTES:],
+                signed_message(envelope[:-SIGNATURE_BYTES]),
+            )
+            for envelope in envelopes
+        ]
+    )
 
 
 def _read(heard: list[tuple[int, bytes]], codes: Codes, hashes: list[bytes], slot: int) -> Hearing:

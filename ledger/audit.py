@@ -90,6 +90,8 @@ class WorldAudit:
 
     def run(self, folder: Path) -> None:
         """Check everything; raises LedgerError naming the first bad place."""
+        for _ in read_blocks(folder):
+            """Lengths and checksums of all files first: damage is found before anything is derived."""
         for block in read_blocks(folder):
             self._check_block(block)
         if not self._ended:

@@ -20,7 +20,7 @@ from ledger.admission import Codes, Hearing, admit_envelopes, check_rows, close_
 from ledger.content import StepRecord, advance_heads, step_bytes
 from ledger.encoding import ABSENT, MAX_ROWS, encode_bodies, signed_message
 from ledger.journal import Journal
-from ledger.keys import OPERATOR, Registry, Signer, simulation_chain_id, simulation_signer
+from ledger.keys import OPERATOR, Registry, Signer, sign_all, simulation_chain_id, simulation_signer
 from ledger.records import Members, StepBody
 from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
 from market.contracts import CONTRACT_WIRE, no_contracts
@@ -158,7 +158,8 @@ class _Book:
         bodies = encode_bodies(
             self.chain_id, ids, np.full(len(own), step + 1), slot, plan[own], reading[own], counts[own], rows
         )
-        return [body + signer.sign(signed_message(body)) for body, signer in zip(bodies, signers, strict=True)]
+        signatures = sign_all(signers, [signed_message(body) for body in bodies])
+        return [body + signature for body, signature in zip(bodies, signatures, strict=True)]
 
 
 class FullKeeper(DigestKeeper):

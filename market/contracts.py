@@ -52,10 +52,11 @@ def add_positions(position: Int, contracts: Table, first_slot: Int) -> None:
 
     `first_slot` (worlds,) is the slot of column 0 in each world.
     """
-    world = contracts["world"]
+    world = contracts["world"].astype(np.int64)
     column = contracts["slot"] - first_slot[world]
-    np.add.at(position, (world, contracts["buyer"], column), contracts["energy"])
-    np.subtract.at(position, (world, contracts["seller"], column), contracts["energy"])
+    row, flat = world * position.shape[1], position.reshape(-1)
+    np.add.at(flat, (row + contracts["buyer"]) * position.shape[2] + column, contracts["energy"])
+    np.subtract.at(flat, (row + contracts["seller"]) * position.shape[2] + column, contracts["energy"])
 
 
 def label_sources(contracts: Table, source_of_party: Int) -> None:

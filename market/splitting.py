@@ -4,7 +4,8 @@
   auction maximises welfare in a transport model without losses; areas joined by a line that is not full share a
   price, across a full line the price rises in the direction of flow; on a degenerate optimum the smallest price
   vector counts. Every market carries its certificate: dual value = primal welfare, else the call stops.
-- Room of a line = capacity less the flow already committed; never negative.
+- Room of a line and direction = capacity less the use already committed, with netting plus the use the other
+  way; never negative.
 - The price of an area is null when nothing of it is filled and nothing flows in or out.
 - An auction has no live orders: a replace enters as new, a cancel finds nothing to cancel. What does not fill
   expires. A party's own sale and purchase may meet: at one price that moves no money and changes no price.
@@ -38,16 +39,16 @@ def trade_uniform(design: MarketDesign, grid: Grid, orders: Table, capacity_wh: 
 
     Raises ConfigError for a grid of more than ten areas, ValueError for rows outside the grid or the markets.
     """
-    cancels = orders["kind"] == Kind.CANCEL
-    live = np.flatnonzero(~cancels)
-    rows = orders[live[np.argsort(orders["sequence"][live], kind="stable")]]
-    price, flow, filled, pairs = _clear(design, grid, rows, capacity_wh, flow_wh)
+    places = _in_sequence(orders)
+    rows = orders[places]
+    price, use, filled, pairs = _clear(design, grid, rows, capacity_wh, flow_wh)
     filled_wh = np.zeros(len(orders), np.int64)
-    filled_wh[live[np.argsort(orders["sequence"][live], kind="stable")]] = filled
+    filled_wh[places] = filled
+    cancels = orders["kind"] == Kind.CANCEL
     wanted = np.where(cancels, 0, orders["energy"])
     codes = np.where(cancels, Refusal.NOTHING_TO_CANCEL, Refusal.ADMITTED).astype(np.uint8)
     contracts = _contracts(rows, pairs, price, now)
-    return Outcome(contracts, no_orders(), codes, filled_wh, wanted - filled_wh, 0, flow, price)
+    return Outcome(contracts, no_orders(), codes, filled_wh, wanted - filled_wh, 0, use, price)
 
 
 def clear_without_limits(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> Int:
@@ -63,23 +64,27 @@ def cancelled_by_splitting_wh(design: MarketDesign, grid: Grid, orders: Table, c
 
     Limits can also raise volume (a dear local pair replaces none), so a value may be negative.
     """
-    rows = _in_sequence(orders)
+    rows = orders[_in_sequence(orders)]
     split = _volume(rows, _clear(design, grid, rows, capacity_wh, flow_wh)[2], len(capacity_wh))
     return _clear_as_one(design, grid, orders, len(capacity_wh))[1] - split
 
 
 def _clear_as_one(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> tuple[Int, Int]:
-    rows = _in_sequence(orders)
+    rows = orders[_in_sequence(orders)]
     rows["area"] = 0
     one = Grid(grid.areas[:1])
     no_lines = np.zeros((markets, 0, 2), np.int64)
-    price, _, filled, _ = _clear(design, one, rows, no_lines, no_lines[:, :, 0])
+    price, _, filled, _ = _clear(design, one, rows, no_lines, no_lines)
     return price[:, 0], _volume(rows, filled, markets)
 
 
-def _in_sequence(orders: Table) -> Table:
-    rows = orders[orders["kind"] != Kind.CANCEL]
-    return rows[np.argsort(rows["sequence"], kind="stable")]
+def _in_sequence(orders: Table) -> Int:
+    """Row numbers of the bids by arrival."""
+    live = np.flatnonzero(orders["kind"] != Kind.CANCEL)
+    sequence = orders["sequence"][live]
+    if (sequence[1:] >= sequence[:-1]).all():
+        return live
+    return live[np.argsort(sequence, kind="stable")]
 
 
 def _volume(rows: Table, filled: Int, markets: int) -> Int:
@@ -98,10 +103,10 @@ def _clear(
     columns = Rows(*(rows[name].astype(np.int64) for name in Rows._fields))
     source, target, subsets, paths = _topology(grid)
     capacity = np.ascontiguousarray(capacity_wh, np.int64)
-    flow = np.ascontiguousarray(flow_wh, np.int64)
+    use = np.ascontiguousarray(flow_wh, np.int64)
     floor = int(design.band_mjpy_kwh[0])
     price, after, filled, pairs, market, status = clear_markets(
-        columns, capacity, flow, source, target, subsets, paths, floor, NO_PRICE
+        columns, capacity, use, design.netting, source, target, subsets, paths, floor, NO_PRICE
     )
     if status != PROVED:
         raise AssertionError(f"market {market} could not be proved optimal (status {status}): no result is given")

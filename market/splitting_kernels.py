@@ -100,11 +100,17 @@ def fill_book(book: Book, rows: Rows, ranks: Int) -> int:
 
 
 @njit(cache=True)
-def fill_room(room: Int, capacity: Int, flow: Int, most: int) -> None:
-    """Room of each line: capacity less committed flow, never negative; `most`, which no trade can fill, is as good as more."""
+def fill_room(room: Int, capacity: Int, use: Int, netting: bool, most: int) -> None:
+    """Room of each line (lines, 2): capacity less committed use, with `netting` plus use the other way.
+
+    Never negative; `most`, which no trade can fill, is as good as more.
+    """
     for line in range(len(room)):
-        room[line, 0] = max(0, min(most, min(capacity[line, 0], UNLIMITED) - flow[line]))
-        room[line, 1] = max(0, min(most, min(capacity[line, 1], UNLIMITED) + flow[line]))
+        for way in range(2):
+            left = min(capacity[line, way], UNLIMITED) - use[line, way]
+            if netting:
+                left += use[line, 1 - way]
+            room[line, way] = max(0, min(most, left))
 
 
 @njit(cache=True)
@@ -328,7 +334,8 @@ def hide_idle_prices(book: Book, lines: Lines, filled: Int, flow: Int, price: In
 def clear_markets(
     rows: Rows,
     capacity: Int,
-    flow: Int,
+    use: Int,
+    netting: bool,
     source: Int,
     target: Int,
     subsets: Subsets,
@@ -338,7 +345,7 @@ def clear_markets(
 ) -> tuple[Int, Int, Int, Pairs, int, int]:
     """Clear every market with orders.
 
-    Returns prices (markets, areas), flow after the call (markets, lines), fills by rank (orders,), contracts,
+    Returns prices (markets, areas), use of lines after the call (markets, lines, 2), fills by rank (orders,), contracts,
     the first failed market (-1 for none) and its status.
     """
     markets, areas = len(capacity), len(paths.ranges)
@@ -347,7 +354,7 @@ def clear_markets(
     sizes = np.diff(start)
     work = make_work(sizes.max() if markets else 0, areas, source, target, len(subsets.mask))
     pairs = make_pairs(len(keys) + (sizes > 0).sum() * (3 * areas + len(source)))
-    prices, flows, fills = np.full((markets, areas), no_price), flow.copy(), np.zeros(len(keys), np.int64)
+    prices, after, fills = np.full((markets, areas), no_price), use.copy(), np.zeros(len(keys), np.int64)
     for market in range(markets):
         size = sizes[market]
         if size == 0:
@@ -355,13 +362,14 @@ def clear_markets(
         ranks, filled = work.ranks[:size], work.filled[:size]
         ranks[:] = keys[start[market] : start[market + 1]] & RANK_MASK
         book = Book(work.book.price[:size], work.book.below[: size + 1], work.book.first, work.book.wanted)
-        fill_room(work.lines.room, capacity[market], flow[market], fill_book(book, rows, ranks))
+        fill_room(work.lines.room, capacity[market], use[market], netting, fill_book(book, rows, ranks))
         status = clear_one(book, work, ranks, filled, subsets, paths, rows, floor, pairs)
         if status != PROVED:
-            return prices, flows, fills, pairs, market, status
+            return prices, after, fills, pairs, market, status
         hide_idle_prices(book, work.lines, filled, work.flow, work.price, no_price)
         prices[market] = work.price
-        flows[market] += work.flow
+        after[market, :, 0] += np.maximum(work.flow, 0)
+        after[market, :, 1] -= np.minimum(work.flow, 0)
         for i in range(size):
             fills[ranks[i]] = filled[i]
-    return prices, flows, fills, pairs, -1, PROVED
+    return prices, after, fills, pairs, -1, PROVED

@@ -20,10 +20,10 @@ NOW = np.zeros(1, np.int64)
 TWO = Grid(("north", "south"), (Line("north-south", 0, 1),))
 
 
-def clear(grid: Grid, orders: Table, capacity: Int, flow: Int | None = None) -> Outcome:
-    """One auction call without committed flow unless given."""
-    flow = np.zeros(capacity.shape[:2], np.int64) if flow is None else flow
-    return trade(SPOT, grid, no_orders(), orders, capacity, flow, NOW)
+def clear(grid: Grid, orders: Table, capacity: Int, flow: Int | None = None, netting: bool = True) -> Outcome:
+    """One auction call without committed use unless given."""
+    flow = np.zeros_like(capacity) if flow is None else flow
+    return trade(replace(SPOT, netting=netting), grid, no_orders(), orders, capacity, flow, NOW)
 
 
 def random_case(seed: int, markets: int = 3, most_areas: int = 6) -> tuple[Grid, Table, Int, Int]:
@@ -90,7 +90,9 @@ def test_flows_stay_in_their_room_and_run_towards_the_higher_price() -> None:
         grid, orders, capacity, flow = random_case(seed)
         outcome = clear(grid, orders, capacity, flow)
         assert outcome.price is not None
-        new = outcome.flow_wh - flow
+        used = outcome.flow_wh - flow
+        assert ((used == 0).any(axis=2) & (used >= 0).all(axis=2)).all()
+        new = used[:, :, 0] - used[:, :, 1]
         for market in range(len(capacity)):
             room = rooms(capacity[market], flow[market])
             assert (new[market] <= room[:, 0]).all()
@@ -118,7 +120,7 @@ def test_contracts_add_up_to_fills_and_flows() -> None:
             assert row["sell_price"] <= row["buy_price"]
             assert row["slot"] == 100 + row["market"]
             for step in grid.paths[row["path"]]:
-                moved[row["market"], abs(step) - 1] += row["energy"] if step > 0 else -row["energy"]
+                moved[row["market"], abs(step) - 1, 0 if step > 0 else 1] += row["energy"]
         assert (moved == outcome.flow_wh).all()
 
 
@@ -164,20 +166,29 @@ def test_the_order_of_rows_in_the_table_does_not_matter() -> None:
         assert (first.contracts == second.contracts).all()
 
 
-def test_committed_flow_leaves_only_the_rest_of_the_line() -> None:
-    """Room = capacity - flow forward, capacity + flow backward."""
+@pytest.mark.parametrize(("netting", "room"), [(True, 50), (False, 40)])
+def test_committed_use_leaves_only_the_rest_of_the_line(netting: bool, room: int) -> None:
+    """Room = capacity - use, plus the use the other way where opposite flows net."""
     orders = order_table([(0, 0, Side.SELL, 10, 100), (0, 1, Side.BUY, 30, 100)])
-    outcome = clear(TWO, orders, np.array([[[60, 0]]]), np.array([[20]]))
-    assert outcome.flow_wh.tolist() == [[60]]
-    assert outcome.filled_wh.tolist() == [40, 40]
+    outcome = clear(TWO, orders, np.array([[[60, 0]]]), np.array([[[20, 10]]]), netting)
+    assert outcome.flow_wh.tolist() == [[[20 + room, 10]]]
+    assert outcome.filled_wh.tolist() == [room, room]
 
 
-def test_a_line_whose_capacity_fell_below_its_flow_takes_nothing_more() -> None:
+def test_a_line_whose_capacity_fell_below_its_use_takes_nothing_more() -> None:
     """Negative room counts as none."""
     orders = order_table([(0, 0, Side.SELL, 10, 100), (0, 1, Side.BUY, 30, 100)])
-    outcome = clear(TWO, orders, np.array([[[5, 0]]]), np.array([[20]]))
-    assert outcome.flow_wh.tolist() == [[20]]
+    outcome = clear(TWO, orders, np.array([[[5, 0]]]), np.array([[[20, 0]]]))
+    assert outcome.flow_wh.tolist() == [[[20, 0]]]
     assert len(outcome.contracts) == 0
+
+
+def test_a_line_that_could_carry_more_makes_one_price() -> None:
+    """All of a small offer crosses a wide line: the line is not full, so there is no gap."""
+    orders = order_table([(0, 0, Side.SELL, 11, 4), (0, 1, Side.BUY, 15, 5)])
+    price = clear(TWO, orders, np.array([[[7, 0]]])).price
+    assert price is not None
+    assert price.tolist() == [[15, 15]]
 
 
 def test_an_area_that_only_passes_energy_on_has_a_price() -> None:
@@ -199,6 +210,6 @@ def test_the_seller_before_a_full_line_is_paid_the_lower_price() -> None:
 def test_system_price_ignores_every_limit() -> None:
     """All areas cleared as one; splitting then cancels what the full line cannot carry."""
     orders = order_table([(0, 0, Side.SELL, 11, 100), (0, 1, Side.SELL, 45, 100), (0, 1, Side.BUY, 40, 90)])
-    capacity, flow = np.array([[[30, 30]]]), np.zeros((1, 1), np.int64)
+    capacity, flow = np.array([[[30, 30]]]), np.zeros((1, 1, 2), np.int64)
     assert clear_without_limits(SPOT, TWO, orders, 1).tolist() == [11]
     assert cancelled_by_splitting_wh(SPOT, TWO, orders, capacity, flow).tolist() == [60]

@@ -31,11 +31,11 @@ def random_grid(rng: np.random.Generator, most_areas: int = 6) -> Grid:
 
 
 def random_rooms(rng: np.random.Generator, grid: Grid, markets: int) -> tuple[Int, Int]:
-    """Capacities (markets, lines, 2), often one-way or zero, and flows already committed (markets, lines)."""
+    """Capacities, often one-way or zero, and use already committed, both (markets, lines, 2)."""
     lines = len(grid.lines)
     capacity = rng.integers(0, 25, (markets, lines, 2)) * rng.integers(0, 2, (markets, lines, 2))
-    flow = rng.integers(-5, 6, (markets, lines)) * rng.integers(0, 2, (markets, 1))
-    return capacity, flow
+    use = rng.integers(0, 6, (markets, lines, 2)) * rng.integers(0, 2, (markets, 1, 2))
+    return capacity, use
 
 
 def random_orders(

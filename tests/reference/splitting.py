@@ -14,9 +14,9 @@ VOLUME_WEIGHT = 1e-4
 """Small enough that volume never buys welfare: optimal welfares of different vertices differ by whole units."""
 
 
-def rooms(capacity_wh: Int, flow_wh: Int) -> Int:
-    """Room of each line of one market (lines, 2): capacity less committed flow, never negative."""
-    return np.maximum(0, np.stack([capacity_wh[:, 0] - flow_wh, capacity_wh[:, 1] + flow_wh], axis=1))
+def rooms(capacity_wh: Int, use_wh: Int, netting: bool = True) -> Int:
+    """Room of each line of one market (lines, 2): capacity less use, with netting plus use the other way."""
+    return np.maximum(0, capacity_wh - use_wh + (use_wh[:, ::-1] if netting else 0))
 
 
 def best_welfare_and_volume(grid: Grid, orders: Table, room: Int) -> tuple[float, float]:

@@ -1,0 +1,177 @@
+"""Measures: what a run is told by, from the world's tally to named figures with units.
+
+Definitions: `bought` and `sold` are free contracts, `last resort` is energy that the area's retailer supplied or took
+(最終保障), `imbalance` is the metered deviation from the plan, short and long (インバランス), `cost` is money paid less
+money received, with battery wear, less what the stored energy gained is worth. Mean prices are weighted by energy.
+Everything counted is integer Wh and uJPY; kWh and JPY are made from them for people only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.fleet import Role
+from envs.tally import Flow
+from envs.world import World
+from market.contracts import Source
+from market.errors import Refusal
+from market.settlement import PostingKind
+from market.units import MJPY_PER_JPY, UJPY_PER_JPY, WH_PER_KWH, Int
+
+ROLE_TITLES = {
+    Role.HOME: "homes",
+    Role.STORE: "stores",
+    Role.SOLAR: "mall",
+    Role.THERMAL: "thermal",
+    Role.RETAILER: "retailers",
+}
+SOURCE_TITLES = {
+    Source.SOLAR: "mall solar",
+    Source.PROSUMER: "homes",
+    Source.THERMAL: "thermal",
+    Source.GRID: "stores, reselling",
+}
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Totals of one party, or of the parties of a role, over all worlds and counted slots.
+
+    Energies [Wh], values and money [uJPY]; `cost_ujpy` is negative for who earns.
+    """
+
+    name: str
+    role: str
+    bought_wh: int
+    bought_ujpy: int
+    sold_wh: int
+    sold_ujpy: int
+    short_wh: int
+    long_wh: int
+    last_resort_supply_wh: int
+    last_resort_surplus_wh: int
+    import_wh: int
+    export_wh: int
+    cost_ujpy: int
+    wear_ujpy: int
+    stored_credit_ujpy: int
+    refused_rows: int
+
+    @property
+    def bought_jpy_kwh(self) -> float | None:
+        """Mean price of what was bought; None without purchase."""
+        return mean_price_jpy_kwh(self.bought_ujpy, self.bought_wh)
+
+    @property
+    def sold_jpy_kwh(self) -> float | None:
+        """Mean price of what was sold; None without sale."""
+        return mean_price_jpy_kwh(self.sold_ujpy, self.sold_wh)
+
+    @property
+    def imbalance_wh(self) -> int:
+        """Short and long together."""
+        return self.short_wh + self.long_wh
+
+    @property
+    def last_resort_wh(self) -> int:
+        """Supply and surplus together."""
+        return self.last_resort_supply_wh + self.last_resort_surplus_wh
+
+    @property
+    def cost_jpy(self) -> float:
+        """Cost for people."""
+        return self.cost_ujpy / UJPY_PER_JPY
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Totals of the market over all worlds and counted slots."""
+
+    worlds: int
+    slots: int
+    traded_wh: int
+    traded_ujpy: int
+    split_slots: int
+    rent_ujpy: int
+    refused: dict[str, int]
+
+    @property
+    def split_share(self) -> float:
+        """Share of the slots in which a line was full."""
+        return self.split_slots / max(self.slots * self.worlds, 1)
+
+
+def mean_price_jpy_kwh(value_ujpy: int, energy_wh: int) -> float | None:
+    """Value over energy, for people; None where there is no energy."""
+    return value_ujpy / energy_wh / MJPY_PER_JPY if energy_wh else None
+
+
+def kwh(energy_wh: int) -> float:
+    """Energy for people."""
+    return energy_wh / WH_PER_KWH
+
+
+def measure_parties(world: World) -> list[Measures]:
+    """Measures of every party, in the order of the fleet."""
+    roles = world.fleet.role
+    return [
+        _measure(world, name, Role(int(roles[row])), np.array([row])) for row, name in enumerate(world.fleet.names)
+    ]
+
+
+def measure_roles(world: World) -> list[Measures]:
+    """Measures of every role that has parties."""
+    rows = {role: world.fleet.rows(role) for role in Role}
+    return [_measure(world, ROLE_TITLES[role], role, where) for role, where in rows.items() if len(where)]
+
+
+def measure_totals(world: World, refused: Int, counted_slots: int) -> Totals:
+    """Totals of the market; `refused` (256,) counts order rows by `Refusal` code."""
+    tally = world.tally
+    lines = slice(world.accounts.parties, world.accounts.parties + len(world.grid.lines))
+    return Totals(
+        worlds=world.worlds,
+        slots=counted_slots,
+        traded_wh=int(tally.energy_wh[..., Flow.BOUGHT].sum()),
+        traded_ujpy=int(tally.value_ujpy[..., Flow.BOUGHT].sum()),
+        split_slots=int(tally.split.sum()),
+        rent_ujpy=int(tally.money_ujpy[:, lines, PostingKind.RENT].sum()),
+        refused={name_of_code(code): int(refused[code]) for code in np.flatnonzero(refused) if code},
+    )
+
+
+def name_of_code(code: int) -> str:
+    """A refusal code as people read it."""
+    return Refusal(int(code)).name.lower().replace("_", "-")
+
+
+def _measure(world: World, name: str, role: Role, rows: Int) -> Measures:
+    tally = world.tally
+    energy = tally.energy_wh[:, rows].sum((0, 1))
+    value = tally.value_ujpy[:, rows].sum((0, 1))
+    return Measures(
+        name=name,
+        role=ROLE_TITLES[role],
+        bought_wh=int(energy[Flow.BOUGHT]),
+        bought_ujpy=int(value[Flow.BOUGHT]),
+        sold_wh=int(energy[Flow.SOLD]),
+        sold_ujpy=int(value[Flow.SOLD]),
+        short_wh=int(energy[Flow.SHORT]),
+        long_wh=int(energy[Flow.LONG]),
+        last_resort_supply_wh=int(energy[Flow.RESORT_SUPPLY]),
+        last_resort_surplus_wh=int(energy[Flow.RESORT_SURPLUS]),
+        import_wh=int(energy[Flow.IMPORT]),
+        export_wh=int(energy[Flow.EXPORT]),
+        cost_ujpy=-int(tally.money_of_parties()[:, rows].sum()),
+        wear_ujpy=int(tally.wear_ujpy[:, rows].sum()),
+        stored_credit_ujpy=int(tally.credit_ujpy[:, rows].sum()),
+        refused_rows=int(tally.refused[:, rows].sum()),
+    )
+
+
+def money_rows(world: World) -> tuple[Sequence[str], list[list[object]]]:
+    """Header and rows of all postings by account and kind [uJPY], summed over worlds."""
+    header = ["account", *(f"{kind.name.lower()}_ujpy" for kind in PostingKind)]
+    money = world.tally.money_ujpy.sum(0)
+    return header, [[name, *map(int, money[row])] for row, name in enumerate(world.accounts.names)]

@@ -1,0 +1,177 @@
+"""The trace: what happened in one world, slot by slot, as the pictures need it.
+
+Area price of a delivery slot: the clearing price in a uniform design; in a continuous one the mean price of the
+contracts whose buyer is in the area, weighted by energy. Volumes are by what the delivered energy came from.
+Everything is a named int64 column, so that a trace is written to and read from plain CSV.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agents.fleet import Role
+from envs.world import Step, World
+from market.contracts import Source
+from market.exchange import NO_PRICE
+from market.slots import HALF_HOURS
+from market.tables import Table
+from market.units import Int
+
+Columns = dict[str, Int]
+TRACE_FILES = ("slots.csv", "devices.csv", "trades.csv")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Series of one world.
+
+    Attributes:
+        slots: (T,) columns: `slot`; per area `price`, `outside`, `feed_in`, `value` [mJPY/kWh] with NO_PRICE where
+            nothing traded; per source `traded_wh`, `last_resort_wh`; per line `flow_wh` (net, + is forward),
+            `forward_wh`, `backward_wh` (room). A name after a colon says which area, source or line.
+        devices: (T,) columns per party with load or PV: `load_wh`, `solar_wh`, and with a battery `stored_wh` (at the
+            end of the slot) and `passed_wh` (+ charges, at the terminals).
+        parties: names of the parties.
+        roles: role row of each party.
+        trades_wh: (sellers, buyers) contracted energy delivered in these slots, last resort included.
+    """
+
+    slots: Columns
+    devices: Columns
+    parties: tuple[str, ...]
+    roles: tuple[int, ...]
+    trades_wh: Int
+
+    @property
+    def days(self) -> int:
+        """Whole days covered."""
+        return len(self.slots["slot"]) // HALF_HOURS.per_day
+
+    def named(self, what: str) -> Columns:
+        """Slot columns of one kind by area, source or line."""
+        return {key.partition(":")[2]: column for key, column in self.slots.items() if key.partition(":")[0] == what}
+
+    def of_devices(self, what: str) -> Columns:
+        """Device columns of one kind by party."""
+        return {key.partition(":")[2]: column for key, column in self.devices.items() if key.partition(":")[0] == what}
+
+
+class TraceRecorder:
+    """Watches one world while it runs: `watch` before the first step, `record` after each one."""
+
+    def __init__(self, world: World, watched: int = 0) -> None:
+        self.world, self.watched = world, watched
+        slots, areas, sources = world.slots, len(world.grid.areas), len(Source)
+        self._value = np.zeros((slots, areas), np.int64)
+        self._bought = np.zeros((slots, areas), np.int64)
+        self._cleared = np.full((slots, areas), NO_PRICE, np.int64)
+        self._volume = np.zeros((slots, sources), np.int64)
+        self._resort = np.zeros(slots, np.int64)
+        self._trades = np.zeros((world.fleet.count, world.fleet.count), np.int64)
+        self._stored = np.zeros((slots, world.fleet.count), np.int64)
+        self._passed = np.zeros_like(self._stored)
+        self._add(world.keeper.worlds.opening)
+
+    def record(self, step: Step) -> None:
+        """Take what the step just done did."""
+        self._add(step.contracts)
+        t = self.world.t - 1
+        self._stored[t] = self.world.stored_wh[self.watched]
+        self._passed[t] = self.world.passed_wh[self.watched]
+        if step.outcome.price is not None:
+            mine = step.outcome.price[self.watched * self.world.slots :][: self.world.slots]
+            self._cleared = np.where(mine != NO_PRICE, mine, self._cleared)
+
+    def finish(self) -> Trace:
+        """The trace of the slots delivered so far."""
+        world, w = self.world, self.watched
+        fleet = world.fleet
+        battery = fleet.battery.capacity_wh > 0
+        devices: Columns = {}
+        for row in np.flatnonzero((fleet.load_wh > 0) | (fleet.solar_w > 0)):
+            name = fleet.names[row]
+            devices[f"load_wh:{name}"] = world.episode.load_wh[w, row, : world.t]
+            devices[f"solar_wh:{name}"] = world.episode.solar_wh[w, row, : world.t]
+            if battery[row]:
+                devices[f"stored_wh:{name}"] = self._stored[: world.t, row]
+                devices[f"passed_wh:{name}"] = self._passed[: world.t, row]
+        roles = tuple(int(role) for role in fleet.role)
+        return Trace(self._slot_columns(), devices, fleet.names, roles, self._trades)
+
+    def _add(self, contracts: Table) -> None:
+        mine = contracts[contracts["world"] == self.watched]
+        column = mine["slot"] - self.world.episode.first_slot[self.watched]
+        energy = mine["energy"]
+        np.add.at(self._trades, (mine["seller"], mine["buyer"]), energy)
+        free = mine["last_resort"] == 0
+        at = (column[free], self.world.fleet.area[mine["buyer"][free]])
+        np.add.at(self._value, at, (energy * mine["buy_price"])[free])
+        np.add.at(self._bought, at, energy[free])
+        np.add.at(self._volume, (column[free], mine["source"][free]), energy[free])
+        np.add.at(self._resort, column[~free], energy[~free])
+
+    def _slot_columns(self) -> Columns:
+        world, w, stop = self.world, self.watched, self.world.t
+        paid = np.where(self._bought > 0, self._value // np.maximum(self._bought, 1), NO_PRICE)
+        price = self._cleared if world.design.pairs == "uniform" else paid
+        columns: Columns = {"slot": world.episode.first_slot[w] + np.arange(stop)}
+        outside = world.episode.outside[w, :, :stop]
+        for row, area in enumerate(world.grid.areas):
+            columns[f"price:{area}"] = price[:stop, row]
+            columns[f"outside:{area}"] = outside[row]
+            columns[f"feed_in:{area}"] = world.terms.feed_in_price(outside[row])
+            columns[f"value:{area}"] = world.terms.consumption_value(outside[row])
+        for source in Source:
+            columns[f"traded_wh:{source.name.lower()}"] = self._volume[:stop, source]
+        columns["last_resort_wh"] = self._resort[:stop]
+        rows = slice(w * world.slots, w * world.slots + stop)
+        for number, line in enumerate(world.grid.lines):
+            columns[f"flow_wh:{line.name}"] = world.flow_wh[rows, number, 0] - world.flow_wh[rows, number, 1]
+            columns[f"forward_wh:{line.name}"] = world.capacity_wh[rows, number, 0]
+            columns[f"backward_wh:{line.name}"] = world.capacity_wh[rows, number, 1]
+        return columns
+
+
+def write_trace(trace: Trace, tables: Path) -> None:
+    """Write the trace as plain CSV files into a folder."""
+    _write_columns(tables / "slots.csv", trace.slots)
+    _write_columns(tables / "devices.csv", {"slot": trace.slots["slot"], **trace.devices})
+    roles = dict(zip(trace.parties, trace.roles, strict=True))
+    with (tables / "trades.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["seller", "seller_role", *(f"{name}_wh" for name in trace.parties)])
+        for row, name in enumerate(trace.parties):
+            writer.writerow([name, Role(roles[name]).name.lower(), *map(int, trace.trades_wh[row])])
+
+
+def read_trace(tables: Path) -> Trace:
+    """Read back what `write_trace` wrote; raises OSError or ValueError when the files are not its own."""
+    slots, devices = _read_columns(tables / "slots.csv"), _read_columns(tables / "devices.csv")
+    del devices["slot"]
+    with (tables / "trades.csv").open(newline="", encoding="utf-8") as file:
+        _, *rows = csv.reader(file)
+    return Trace(
+        slots,
+        devices,
+        tuple(row[0] for row in rows),
+        tuple(int(Role[row[1].upper()]) for row in rows),
+        np.array([[int(cell) for cell in row[2:]] for row in rows], np.int64),
+    )
+
+
+def _write_columns(path: Path, columns: Columns) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["time", *columns])
+        for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+            cells = ["" if value == NO_PRICE else value for value in values]
+            writer.writerow([HALF_HOURS.label(values[0]), *cells])
+
+
+def _read_columns(path: Path) -> Columns:
+    with path.open(newline="", encoding="utf-8") as file:
+        (_, *names), *rows = csv.reader(file)
+    table = np.array([[NO_PRICE if cell == "" else int(cell) for cell in row[1:]] for row in rows], np.int64)
+    return {name: table[:, column] for column, name in enumerate(names)}

@@ -1,0 +1,118 @@
+"""Referee for continuous trade: one market, one order at a time, in plain Python."""
+
+from dataclasses import dataclass, field
+
+from market.errors import Refusal
+from market.grid import Grid
+from market.orders import Kind, Side, TimeInForce
+from market.tables import Table
+from market.units import Int
+
+
+@dataclass
+class Live:
+    """An order that waits in the book."""
+
+    row: int
+    side: int
+    area: int
+    price: int
+    party: int
+    reference: int
+    left: int
+
+
+@dataclass
+class Book:
+    """One market: live orders by arrival, use of lines [forward, backward], and what happened."""
+
+    grid: Grid
+    capacity: list[list[int]]
+    use: list[list[int]]
+    netting: bool
+    live: list[Live] = field(default_factory=list)
+    fills: list[tuple[int, int, int, int]] = field(default_factory=list)
+    codes: dict[int, int] = field(default_factory=dict)
+    lapsed: dict[int, int] = field(default_factory=dict)
+    withdrawn: int = 0
+
+    def room(self, path: tuple[int, ...]) -> int:
+        """Energy that fits on a path now."""
+        rooms = [1 << 60]
+        for step in path:
+            line, way = abs(step) - 1, 0 if step > 0 else 1
+            rooms.append(
+                self.capacity[line][way] - self.use[line][way] + (self.use[line][1 - way] if self.netting else 0)
+            )
+        return min(rooms)
+
+    def way_between(self, source: int, target: int) -> int | None:
+        """The first path with room, fewest lines first."""
+        first, stop = self.grid.path_ranges[source, target]
+        return next((p for p in range(first, stop) if self.room(self.grid.paths[p]) > 0), None)
+
+    def way_to(self, order: Live, other: Live) -> int | None:
+        """The path from the seller's to the buyer's area."""
+        if order.side == Side.SELL:
+            return self.way_between(order.area, other.area)
+        return self.way_between(other.area, order.area)
+
+    def best_for(self, order: Live) -> Live | None:
+        """Best price first, then earliest, among what the order can reach; never its own party."""
+        sign = 1 if order.side == Side.BUY else -1
+        met = [
+            other
+            for other in self.live
+            if other.side != order.side
+            and other.party != order.party
+            and sign * other.price <= sign * order.price
+            and self.way_to(order, other) is not None
+        ]
+        return min(met, key=lambda other: sign * other.price, default=None)
+
+    def match(self, order: Live) -> None:
+        """Trade with the best reachable order until nothing is left or reachable."""
+        while order.left and (other := self.best_for(order)):
+            path = self.way_to(order, other)
+            assert path is not None
+            steps = self.grid.paths[path]
+            energy = min(order.left, other.left, self.room(steps))
+            for step in steps:
+                self.use[abs(step) - 1][0 if step > 0 else 1] += energy
+            order.left -= energy
+            other.left -= energy
+            self.fills.append((other.row, order.row, energy, path))
+            self.live = [waiting for waiting in self.live if waiting.left]
+
+    def arrive(self, number: int, row: Table) -> None:
+        """Let one row arrive."""
+        order = Live(number, *(int(row[name]) for name in ("side", "area", "price", "party", "reference", "energy")))
+        same = [o for o in self.live if (o.party, o.reference) == (order.party, order.reference)]
+        self.codes[number] = Refusal.ADMITTED
+        if row["kind"] == Kind.NEW and same:
+            self.codes[number] = Refusal.DUPLICATE_REFERENCE
+            return
+        if row["kind"] in (Kind.CANCEL, Kind.REPLACE) and same:
+            self.withdrawn += same[0].left
+            self.live.remove(same[0])
+        if row["kind"] == Kind.CANCEL:
+            self.codes[number] = Refusal.ADMITTED if same else Refusal.NOTHING_TO_CANCEL
+            return
+        self.match(order)
+        if order.left and row["time_in_force"] == TimeInForce.IMMEDIATE:
+            self.lapsed[number] = order.left
+        elif order.left:
+            self.live.append(order)
+
+
+def trade_one_market(
+    grid: Grid, resting: Table, orders: Table, capacity_wh: Int, use_wh: Int, netting: bool
+) -> Book:
+    """The book of one market after all `orders`; rows count from 0 over resting, then orders."""
+    book = Book(grid, capacity_wh.tolist(), use_wh.tolist(), netting)
+    names = ("side", "area", "price", "party", "reference", "energy")
+    for number in sorted(range(len(resting)), key=lambda n: int(resting[n]["sequence"])):
+        book.live.append(Live(number, *(int(resting[number][name]) for name in names)))
+    for number in sorted(range(len(orders)), key=lambda n: int(orders[n]["sequence"])):
+        book.arrive(len(resting) + number, orders[number])
+    return book
