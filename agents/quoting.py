@@ -1,8 +1,8 @@
 """From an action to orders and a plan: the only place where floats become prices and energies.
 
 The action has four numbers in [-1, 1] (`ACTION`): sell fraction and buy fraction of the band between
-feed-in and consumption value, patience for slots farther from the gate, and battery energy added to
-the self-use plan of the gate slot. Limits cannot leave the individually rational band.
+feed-in and consumption value, patience for slots farther from the gate, and how the battery leaves
+the self-use plan in the gate slot. Limits cannot leave the individually rational band.
 
 - *Target* of an open slot = forecast net energy + battery plan; order = target less position.
 - *Truthful* is the action (-1, -1, -1, 0): a limit at the reservation price for all of it.
@@ -37,7 +37,7 @@ ACTION: tuple[ActionField, ...] = (
     ActionField("sell_fraction", "(a+1)/2 of the band is added to the reservation price of a sale"),
     ActionField("buy_fraction", "(a+1)/2 of the band is taken off the reservation price of a purchase"),
     ActionField("patience", "max(a,0): how far the fractions move to 1 for the slot farthest from the gate"),
-    ActionField("battery", "share of the battery's power added to the self-use plan of the gate slot"),
+    ActionField("battery", "a<0: this share of the gate slot's self-use plan is left out; a>0: a*a of the power is sold on top"),
 )
 ACTIONS = len(ACTION)
 TRUTHFUL: tuple[float, float, float, float] = (-1.0, -1.0, -1.0, 0.0)
@@ -86,16 +86,25 @@ def plan_battery(view: View, share: npt.NDArray[np.float64], slots: int) -> Int:
     """Energy planned through the battery's terminals in `slots` slots from the gate, (w, r, slots) [Wh], + charges."""
     stored = stored_at_gate(view)
     plan = np.zeros((*stored.shape, slots), np.int64)
-    added = np.rint(share * view.battery.power_wh).astype(np.int64)
     worth = _self_use_pays(view, slots)
     for step in range(slots):
         net = view.net_wh[..., view.gate + step]
         wanted = np.where(worth[..., step], -net, 0)
         if step == 0:
-            limits = -discharge_limit(view.battery, stored), charge_limit(view.battery, stored)
-            wanted = np.clip(wanted, *limits) + added
+            wanted = _bend(view, wanted, share, stored)
         plan[..., step], stored = run_battery(view.battery, stored, wanted)
     return plan
+
+
+def _bend(view: View, self_use: Int, share: npt.NDArray[np.float64], stored: Int) -> Int:
+    """The gate slot's self-use plan, less a share of it (share < 0) or with extra discharge (share > 0).
+
+    The extra discharge grows with the square of the share, so that exploring near the plan is cheap.
+    """
+    possible = np.clip(self_use, -discharge_limit(view.battery, stored), charge_limit(view.battery, stored))
+    kept = possible + possible * np.minimum(share, 0.0)
+    sold = np.maximum(share, 0.0) ** 2 * view.battery.power_wh
+    return np.rint(kept - sold).astype(np.int64)
 
 
 def _self_use_pays(view: View, slots: int) -> npt.NDArray[np.bool_]:

@@ -13,9 +13,8 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 
 from agents.fleet import Role
 from agents.observing import Floats
-from agents.quoting import ACTIONS
 from envs.reward import REWARD_SCALE_JPY, reward_of
-from envs.spaces import action_space, observation_space
+from envs.spaces import action_space, checked_actions, observation_space
 from envs.world import World
 
 
@@ -44,8 +43,8 @@ class MarketVecEnv(VecEnv):
         return self._observe()
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Take the actions (slots, ACTIONS) of the next step."""
-        self._actions = actions.reshape(self.world.worlds, len(self.rows), ACTIONS)
+        """Take the actions (slots, 4) of the next step."""
+        self._actions = checked_actions(actions, (self.world.worlds, len(self.rows)))
 
     def step_wait(self) -> VecEnvStepReturn:
         """Run every world for one half hour; at the end of an episode begin the next."""

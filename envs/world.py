@@ -17,6 +17,7 @@ from agents.devices import run_battery, wear_cost
 from agents.draw import Purpose, draw
 from agents.fleet import Role
 from agents.observing import NO_QUOTE, WIDTH, Floats, View, band_fraction_ppm, observe
+from agents.ordering import write_orders
 from agents.policies import TRUTHFUL_POLICY, Policy, Stream
 from agents.quoting import Quote, quote
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
@@ -33,7 +34,7 @@ from market.contracts import add_positions, label_sources, no_contracts
 from market.design import MarketDesign
 from market.exchange import Outcome, trade
 from market.opening import live_after_gate, open_range
-from market.orders import ORDER, Kind, Side, TimeInForce, no_orders
+from market.orders import no_orders
 from market.pairing import best_quotes
 from market.planning import last_resort
 from market.settlement import KINDS, post_contracts, post_delivery
@@ -127,6 +128,9 @@ class World:
         )
         self.key = seed - worlds
         self._is_retailer = (self.fleet.role == Role.RETAILER).astype(np.int64)
+        self._is_external = np.zeros((worlds, self.fleet.count), np.bool_)
+        for where in external or ():
+            self._is_external[where] = True
 
     # ---------------------------------------------------------------- episode
 
@@ -348,20 +352,9 @@ class World:
             if not self.fleet.dispatchable[rows].any():
                 plan[:, rows] = made.plan_wh
             live[:, rows] = self.view(role).live
-        sends = np.stack([wanted > 0, wanted < 0], -1)
-        world, party, column, side = np.nonzero(sends | live)
-        enters = sends[world, party, column, side]
-        orders = np.zeros(len(world), ORDER)
-        orders["side"] = side + 1
-        orders["kind"] = np.where(enters, Kind.REPLACE, Kind.CANCEL)
-        orders["time_in_force"] = TimeInForce.UNTIL_GATE
-        orders["area"] = self.fleet.area[party]
-        orders["slot"] = self.episode.first_slot[world] + first + column
-        orders["energy"] = np.where(enters, np.abs(wanted[world, party, column]), 0)
-        orders["price"] = np.where(enters, price[world, party, column], 0)
-        orders["reference"] = orders["slot"].astype(np.int64) * 2 + (side == Side.SELL - 1)
-        orders["world"], orders["party"] = world, party
-        orders["market"] = world * self.slots + first + column
+        orders = write_orders(wanted, price, live, self.fleet.area, self.episode.first_slot + first)
+        if self.external:
+            orders = orders[~self._is_external[orders["world"], orders["party"]]]
         return orders, plan
 
     def _draw_arrivals(self) -> Int:

@@ -115,9 +115,7 @@ def kwh(energy_wh: int) -> float:
 def measure_parties(world: World) -> list[Measures]:
     """Measures of every party, in the order of the fleet."""
     roles = world.fleet.role
-    return [
-        _measure(world, name, Role(int(roles[row])), np.array([row])) for row, name in enumerate(world.fleet.names)
-    ]
+    return [_measure(world, name, Role(int(roles[row])), np.array([row])) for row, name in enumerate(world.fleet.names)]
 
 
 def measure_roles(world: World) -> list[Measures]:

@@ -1,7 +1,7 @@
 """A run is a folder: resolved config, code version, tables, ledger, metrics, report.
 
 The folder must not exist. It holds a file `state` with `running` until the run has ended, then `complete`, so a run
-cut short is seen as such. Nothing that depends on the clock is written, so the same config and seed give the same bytes.
+cut short is seen as such. Nothing written depends on the clock, so the same config and seed give the same bytes.
 """
 
 import csv

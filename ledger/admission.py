@@ -2,7 +2,8 @@
 
 Rows are checked on columns of all worlds at once, the same in every ledger mode. The first broken rule of the list
 below is a row's code: known side, kind, time in force; known area; energy, price, size, lot, tick, band (not read in a
-cancel); gate not closed; slot open in this design; reference new within the party's step.
+cancel); gate not closed; slot open in this design; reference new within the party's step. What is left keeps one side
+of one slot below the bound of `market.units`; rows that would not are too large.
 
 Envelopes are checked cheapest first: length, magic, version; chain; key; revocation; sequence; and the signature last.
 A key speaks once a step: a second envelope finds its turn used up and is refused as an old sequence, as is a replay.
@@ -73,7 +74,21 @@ def check_rows(design: MarketDesign, grid: Grid, orders: Table, now: Int, end: I
     codes[_is_unknown(orders["side"], 2) | _is_unknown(kind, 3) | _is_unknown(orders["time_in_force"], 2)] = (
         Refusal.UNKNOWN_KIND
     )
+    _check_sums(orders, codes)
     return codes
+
+
+def _check_sums(orders: Table, codes: Codes) -> None:
+    """Keep one side of one slot below the bound that keeps sums of price x energy exact; in place."""
+    enters = (codes == 0) & (orders["kind"] != Kind.CANCEL)
+    if orders["energy"].sum(where=enters) < ENERGY_BOUND:
+        return
+    rows = np.flatnonzero(enters)
+    rows = rows[np.lexsort((orders["side"][rows], orders["slot"][rows], orders["world"][rows]))]
+    book = orders[["world", "slot", "side"]][rows]
+    begins = np.flatnonzero(np.concatenate([[True], book[1:] != book[:-1]]))
+    for part in np.split(rows, begins[1:]):
+        codes[part[np.cumsum(orders["energy"][part]) >= ENERGY_BOUND]] = Refusal.TOO_LARGE
 
 
 def _check_numbers(design: MarketDesign, orders: Table, cancels: Mask, codes: Codes) -> None:

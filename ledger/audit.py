@@ -90,8 +90,9 @@ class WorldAudit:
 
     def run(self, folder: Path) -> None:
         """Check everything; raises LedgerError naming the first bad place."""
+        # lengths and checksums of all files first: damage is found before anything is derived
         for _ in read_blocks(folder):
-            """Lengths and checksums of all files first: damage is found before anything is derived."""
+            pass
         for block in read_blocks(folder):
             self._check_block(block)
         if not self._ended:
@@ -130,6 +131,8 @@ class WorldAudit:
                 self._take(kind, body)
             except LedgerError as error:
                 raise LedgerError(f"{self._slot_label()}{error}", where=where) from error
+            except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
+                raise LedgerError(f"{self._slot_label()}cannot be derived: {error}", where=where) from error
             self._seen += 1
         self._check_header(block, place, first)
         self.head = header_hash(block.header_bytes)

@@ -220,6 +220,11 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(_cores() - 1, 1), "ledger-signatures")
 
 
+if hasattr(os, "register_at_fork"):
+    # a forked process inherits the pool without its threads and would wait for them for ever
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def is_signed_by(verifier: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
     """Whether the signature is good."""
     try:

@@ -195,7 +195,11 @@ class Replay:
         return money
 
     def _finish(self, step: StepRecord, said: StepBody) -> None:
-        (head,) = advance_heads([self.head], step_bytes(step))
+        data = step_bytes(step)
+        (head,) = advance_heads([self.head], data)
+        fixed, _, contracts = data.parts(0)
+        if bytes(fixed) != said.fixed or bytes(contracts) != said.contracts:
+            raise LedgerError("step record is not the one derived")
         if head != said.head:
             raise LedgerError("content head differs from the one derived")
         for _, code in said.refused:

@@ -1,14 +1,16 @@
 """Append-only segment files: the record itself, without a server.
 
 `segment-000000.dgl` begins with magic and its number; then frames of length u32, CRC-32 u32 over length and payload,
-and payload. A frame is on the disk (fdatasync) when `append` returns; a new file's folder entry is, too. Nothing is
-ever cut or rewritten: whatever does not fit is damage, and readers say where.
+and payload. `append` hands a frame to the disk (fdatasync) and goes on; it is on the disk, and so is a new file's
+folder entry, when `wait`, the next `append` or `close` has returned. Nothing is ever cut or rewritten: whatever does
+not fit is damage, and readers say where. A write that fails ends the ledger: it is never tried again.
 """
 
 import os
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,6 +45,8 @@ class SegmentWriter:
         self._limit = segment_bytes
         self._number = -1
         self._file: BinaryIO | None = None
+        self._disk = ThreadPoolExecutor(1, "ledger-disk")
+        self._syncing: Future[None] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             taken = any(folder.iterdir())
@@ -52,23 +56,42 @@ class SegmentWriter:
             raise LedgerError("folder is not empty", where=str(folder), do="choose a new folder for the ledger")
 
     def append(self, payload: bytes) -> None:
-        """Write one frame and wait until it is on the disk."""
-        file = self._file
-        if file is None or file.tell() >= self._limit:
-            file = self._next()
+        """Write one frame behind the last, which is on the disk by then; raises LedgerError when writing fails."""
+        self.wait()
         length = _NUMBER.pack(len(payload))
-        file.write(length + _NUMBER.pack(zlib.crc32(payload, zlib.crc32(length))) + payload)
-        file.flush()
-        os.fdatasync(file.fileno())
+        try:
+            file = self._file
+            if file is None or file.tell() >= self._limit:
+                file = self._next()
+            file.write(length + _NUMBER.pack(zlib.crc32(payload, zlib.crc32(length))) + payload)
+            file.flush()
+        except OSError as error:
+            raise self._failure(error) from error
+        self._syncing = self._disk.submit(os.fdatasync, file.fileno())
+
+    def wait(self) -> None:
+        """Return when everything appended is on the disk; raises LedgerError when it cannot be put there."""
+        if self._syncing is not None:
+            try:
+                self._syncing.result()
+            except OSError as error:
+                raise self._failure(error) from error
+            self._syncing = None
 
     def close(self) -> None:
-        """Close the open file."""
+        """Wait and close the open file."""
+        self.wait()
+        self._disk.shutdown()
         if self._file is not None:
             self._file.close()
             self._file = None
 
+    def _failure(self, error: OSError) -> LedgerError:
+        return LedgerError(f"cannot write: {error.strerror}", where=str(self.folder))
+
     def _next(self) -> BinaryIO:
-        self.close()
+        if self._file is not None:
+            self._file.close()
         self._number += 1
         self._file = (self.folder / segment_name(self._number)).open("xb")
         self._file.write(MAGIC + _NUMBER.pack(self._number))

@@ -10,23 +10,11 @@ This module needs numba: import it inside functions only.
 
 from typing import NamedTuple
 
-from numba import njit
-
 from market.orders import Side
-from market.pricing import Book, Lines
+from market.pricing import Book, Lines, kernel
 from market.units import Int
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
-
-
-class Rows(NamedTuple):
-    """Order columns in sequence order (orders,): market, area, side, price [mJPY/kWh], energy [Wh]."""
-
-    market: Int
-    area: Int
-    side: Int
-    price: Int
-    energy: Int
 
 
 class Balance(NamedTuple):
@@ -40,7 +28,7 @@ class Balance(NamedTuple):
     bought: Int
 
 
-@njit(cache=True)
+@kernel
 def push(lines: Lines, price: Int, flow: Int, start: Int, finish: Int, scratch: Int) -> int:
     """Move energy once from areas with `start` left to areas with `finish` left over lines without a gap.
 
@@ -58,7 +46,7 @@ def push(lines: Lines, price: Int, flow: Int, start: Int, finish: Int, scratch: 
         area = queue[head]
         head += 1
         if finish[area] > 0:
-            return push_along(lines, flow, start, finish, via, area)
+            return int(push_along(lines, flow, start, finish, via, area))
         for line in range(len(lines.source)):
             source, target = lines.source[line], lines.target[line]
             if price[source] != price[target] or (area != source and area != target):
@@ -72,13 +60,13 @@ def push(lines: Lines, price: Int, flow: Int, start: Int, finish: Int, scratch: 
     return 0
 
 
-@njit(cache=True)
+@kernel
 def room_left(lines: Lines, flow: Int, line: int, back: int) -> int:
     """Energy a line can still take forward (`back` 0) or backward (1)."""
-    return lines.room[line, 1] + flow[line] if back else lines.room[line, 0] - flow[line]
+    return int(lines.room[line, 1] + flow[line] if back else lines.room[line, 0] - flow[line])
 
 
-@njit(cache=True)
+@kernel
 def push_along(lines: Lines, flow: Int, start: Int, finish: Int, via: Int, end: int) -> int:
     """Move the most that fits over the way recorded in `via`, which ends at area `end`."""
     amount, area = finish[end], end
@@ -94,18 +82,18 @@ def push_along(lines: Lines, flow: Int, start: Int, finish: Int, via: Int, end: 
         line, back = (via[area] - 1) >> 1, (via[area] - 1) & 1
         flow[line] += -amount if back else amount
         area = lines.target[line] if back else lines.source[line]
-    return amount
+    return int(amount)
 
 
-@njit(cache=True)
-def weigh_areas(book: Book, rows: Rows, ranks: Int, price: Int, balance: Balance) -> None:
+@kernel
+def weigh_areas(book: Book, price: Int, balance: Balance) -> None:
     """Net energy strictly in the money (may be negative, in `excess`) and energy at the money per area."""
     balance.offered[:] = 0
     balance.asked[:] = 0
     for area in range(len(price)):
         net = 0
         for i in range(book.first[area], book.first[area + 1]):
-            energy, sells = rows.energy[ranks[i]], rows.side[ranks[i]] == SELL
+            energy, sells = book.energy[i], book.side[i] == SELL
             if book.price[i] == price[area]:
                 if sells:
                     balance.offered[area] += energy
@@ -118,7 +106,7 @@ def weigh_areas(book: Book, rows: Rows, ranks: Int, price: Int, balance: Balance
         balance.excess[area] = net
 
 
-@njit(cache=True)
+@kernel
 def fill_gaps(lines: Lines, price: Int, flow: Int, balance: Balance) -> None:
     """Lines across a price gap run full towards the higher price; what areas then miss or have over."""
     excess, lack = balance.excess, balance.lack
@@ -132,7 +120,7 @@ def fill_gaps(lines: Lines, price: Int, flow: Int, balance: Balance) -> None:
         excess[area] = max(0, excess[area])
 
 
-@njit(cache=True)
+@kernel
 def settle_margin(lines: Lines, price: Int, flow: Int, balance: Balance, scratch: Int) -> bool:
     """Flows without a gap and fills at the money; False when no balance exists.
 
@@ -154,16 +142,16 @@ def settle_margin(lines: Lines, price: Int, flow: Int, balance: Balance, scratch
         pass
     sold -= offered
     bought -= asked
-    return excess.sum() == 0 and lack.sum() == 0
+    return bool(excess.sum() == 0 and lack.sum() == 0)
 
 
-@njit(cache=True)
-def fill_orders(book: Book, rows: Rows, ranks: Int, price: Int, balance: Balance, filled: Int) -> None:
+@kernel
+def fill_orders(book: Book, price: Int, balance: Balance, filled: Int) -> None:
     """Fill in-the-money orders fully and marginal ones in sequence order, into `filled` by position."""
     for area in range(len(price)):
         sold, bought = balance.sold[area], balance.bought[area]
         for i in range(book.first[area], book.first[area + 1]):
-            energy, sells = rows.energy[ranks[i]], rows.side[ranks[i]] == SELL
+            energy, sells = book.energy[i], book.side[i] == SELL
             if book.price[i] != price[area]:
                 filled[i] = energy if sells == (book.price[i] < price[area]) else 0
             elif sells:
@@ -174,15 +162,15 @@ def fill_orders(book: Book, rows: Rows, ranks: Int, price: Int, balance: Balance
                 bought -= filled[i]
 
 
-@njit(cache=True)
-def is_proved(book: Book, lines: Lines, rows: Rows, ranks: Int, price: Int, flow: Int, filled: Int) -> bool:
+@kernel
+def is_proved(book: Book, lines: Lines, price: Int, flow: Int, filled: Int) -> bool:
     """The certificate: flows fit, and welfare of the fills equals the dual value (modulo 2^64)."""
     primal, dual = 0, 0
     for area in range(len(price)):
         for i in range(book.first[area], book.first[area + 1]):
-            sign = 1 if rows.side[ranks[i]] == BUY else -1
+            sign = 1 if book.side[i] == BUY else -1
             primal += sign * book.price[i] * filled[i]
-            dual += max(0, sign * (book.price[i] - price[area])) * rows.energy[ranks[i]]
+            dual += max(0, sign * (book.price[i] - price[area])) * book.energy[i]
     for line in range(len(flow)):
         gap = price[lines.target[line]] - price[lines.source[line]]
         dual += lines.room[line, 0] * max(0, gap) + lines.room[line, 1] * max(0, -gap)

@@ -76,7 +76,9 @@ def check_design(design: MarketDesign, grid: Grid = PLAIN_GRID, seed: int = 0, m
     rng = np.random.default_rng(seed)
     mixed = _two_calls(design, grid, rng, markets)
     plain = _first_call(design, grid, rng, markets, mixed=False)
-    proved, failed, not_claimed = [], {}, {}
+    proved: list[str] = []
+    failed: dict[str, str] = {}
+    not_claimed: dict[str, str] = {}
     for name, check in ALWAYS.items():
         example = _first_example(check, mixed)
         if example:
@@ -158,7 +160,8 @@ def _random_orders(
     # every third number is used again, so that cancels and replaces find something
     table["reference"] = np.where(rng.integers(0, 3, count) == 0, rng.integers(0, 3, count), 10 + table["sequence"])
     if not mixed:
-        table["party"], table["reference"] = np.arange(count), table["sequence"]
+        table["party"] = np.arange(count) - np.searchsorted(market, market)
+        table["reference"] = table["sequence"]
     table["energy"][table["kind"] == Kind.CANCEL] = 0
     return table
 
@@ -184,7 +187,7 @@ def _conservation(case: Case) -> Bad:
     left = _per_market(case, out.resting, out.resting["energy"]) + _per_market(case, case.orders, out.expired_wh)
     withdrawn = given - sold_and_bought - left
     bad = (withdrawn < 0) | _fills_without_contracts(case)
-    return bad | (withdrawn.sum() != out.cancelled_wh)
+    return np.asarray(bad | (withdrawn.sum() != out.cancelled_wh), np.bool_)
 
 
 def _fills_without_contracts(case: Case) -> Bad:
@@ -241,18 +244,21 @@ def _batch(case: Case) -> Bad:
 
 def _same_alone(case: Case, market: int) -> bool:
     here = slice(market, market + 1)
-    tables = [table[table["market"] == market].copy() for table in (case.resting, case.orders)]
-    for table in tables:
-        table["market"] = 0
-    alone = _run(case.design, case.grid, *tables, case.capacity_wh[here], case.flow_wh[here]).outcome
+    resting, orders = _only(case.resting, market), _only(case.orders, market)
+    alone = _run(case.design, case.grid, resting, orders, case.capacity_wh[here], case.flow_wh[here]).outcome
     whole = case.outcome
     for one, all_of_them in ((alone.contracts, whole.contracts), (alone.resting, whole.resting)):
-        part = all_of_them[all_of_them["market"] == market].copy()
-        part["market"] = 0
-        if not np.array_equal(one, part):
+        if not np.array_equal(one, _only(all_of_them, market)):
             return False
     same_price = alone.price is None or whole.price is None or bool((alone.price[0] == whole.price[market]).all())
     return same_price and bool((alone.flow_wh[0] == whole.flow_wh[market]).all())
+
+
+def _only(table: Table, market: int) -> Table:
+    """The rows of one market, as market 0 of a call by itself."""
+    rows: Table = table[table["market"] == market].copy()
+    rows["market"] = 0
+    return rows
 
 
 def _budget(case: Case) -> Bad:

@@ -17,6 +17,9 @@ from numba import njit
 
 from market.units import Int
 
+kernel = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Compiles a function that only other compiled functions call: without the slow-to-build Python entry."""
+
 FORBIDDEN = 1 << 58
 """Slope of a move that would leave the band; ten of them still fit an int64."""
 
@@ -24,11 +27,14 @@ FORBIDDEN = 1 << 58
 class Book(NamedTuple):
     """The orders of one market, by area and ascending price.
 
-    price (orders,) [mJPY/kWh]; below (orders + 1,) running sum of energy [Wh]; first (areas + 1,) where
-    each area starts; wanted (areas,) energy of all buy orders [Wh].
+    price (orders,) [mJPY/kWh], energy (orders,) [Wh], side (orders,); at one price buys before sells, then by
+    arrival. below (orders + 1,) running sum of energy [Wh], from any start; first (areas + 1,) where each area
+    starts; wanted (areas,) energy of all buy orders [Wh].
     """
 
     price: Int
+    energy: Int
+    side: Int
     below: Int
     first: Int
     wanted: Int
@@ -57,7 +63,7 @@ class Subsets(NamedTuple):
     whole: Int
 
 
-@njit(cache=True)
+@kernel
 def excess_at(book: Book, area: int, price: int) -> int:
     """Offered at <= price minus wanted above it [Wh]: the right slope of h_a; at price - 1 the left one."""
     low, high = book.first[area], book.first[area + 1]
@@ -67,10 +73,10 @@ def excess_at(book: Book, area: int, price: int) -> int:
             low = middle + 1
         else:
             high = middle
-    return book.below[low] - book.below[book.first[area]] - book.wanted[area]
+    return int(book.below[low] - book.below[book.first[area]] - book.wanted[area])
 
 
-@njit(cache=True)
+@kernel
 def gap_slope(forward: int, backward: int, gap: int, direction: int) -> int:
     """Slope of a line's room x gap when its gap (target minus source price) moves in `direction`."""
     if direction > 0:
@@ -78,13 +84,13 @@ def gap_slope(forward: int, backward: int, gap: int, direction: int) -> int:
     return backward if gap <= 0 else -forward
 
 
-@njit(cache=True)
+@kernel
 def area_slope(book: Book, area: int, price: int, sign: int) -> int:
     """Slope of h_a when the price moves up (sign 1) or down (sign -1)."""
-    return excess_at(book, area, price) if sign > 0 else -excess_at(book, area, price - 1)
+    return int(excess_at(book, area, price) if sign > 0 else -excess_at(book, area, price - 1))
 
 
-@njit(cache=True)
+@kernel
 def set_slope(book: Book, lines: Lines, price: Int, mask: int, sign: int, step: int) -> int:
     """Slope of the dual when the areas of `mask`, already moved by `step`, move on."""
     slope = 0
@@ -101,7 +107,7 @@ def set_slope(book: Book, lines: Lines, price: Int, mask: int, sign: int, step: 
     return slope
 
 
-@njit(cache=True)
+@kernel
 def step_limit(price: Int, mask: int, sign: int, floor: int, top: int) -> int:
     """Longest move of the set inside floor .. top."""
     limit = top - floor
@@ -111,7 +117,7 @@ def step_limit(price: Int, mask: int, sign: int, floor: int, top: int) -> int:
     return limit
 
 
-@njit(cache=True)
+@kernel
 def move(book: Book, lines: Lines, price: Int, mask: int, sign: int, limit: int, threshold: int) -> None:
     """Move the set to the first point where its slope reaches `threshold`, at most `limit`."""
     low, high = 1, limit
@@ -126,7 +132,7 @@ def move(book: Book, lines: Lines, price: Int, mask: int, sign: int, limit: int,
             price[area] += sign * low
 
 
-@njit(cache=True)
+@kernel
 def slopes_of_sets(
     book: Book, lines: Lines, subsets: Subsets, price: Int, sign: int, bound: int, slope: Int, own: Int
 ) -> None:
@@ -151,7 +157,7 @@ def slopes_of_sets(
         slope[row] = value
 
 
-@njit(cache=True)
+@kernel
 def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int) -> None:
     """Steepest descent over connected sets, each move as long as it pays; ends at an optimal vector."""
     while True:
@@ -167,7 +173,7 @@ def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, 
         move(book, lines, price, best_mask, best_sign, limit, 0)
 
 
-@njit(cache=True)
+@kernel
 def lower_to_minimum(
     book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int
 ) -> None:
@@ -183,7 +189,7 @@ def lower_to_minimum(
         move(book, lines, price, found, -1, step_limit(price, found, -1, floor, top), 1)
 
 
-@njit(cache=True)
+@kernel
 def find_prices(
     book: Book, lines: Lines, subsets: Subsets, floor: int, top: int, price: Int, slope: Int, own: Int
 ) -> None:

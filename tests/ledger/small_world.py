@@ -45,6 +45,7 @@ class SmallRun:
     mode: str
     folder: Path | None = None
     rules: Rules = RULES
+    noise: dict[tuple[int, int], bytes] | None = None
     steps: list[StepRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,7 +89,7 @@ class SmallRun:
         """One half hour."""
         now, worlds = self.start + t, len(self.keys)
         arrival = np.stack([d.permutation(5) for d in self.dice])
-        said = self.keeper.admit(now, self.write_orders(t), self.draw(-2_000, 2_000), self.reading, arrival)
+        said = self.keeper.admit(now, self.write_orders(t), self.draw(-2_000, 2_000), self.reading, arrival, self.noise)
         orders, codes = said.orders, said.codes
         live = codes == 0
         capacity = self.capacity.reshape(worlds * SLOTS, 1, 2)

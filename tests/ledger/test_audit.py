@@ -4,22 +4,25 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ledger.audit import verify
+from ledger.audit import Verdict, verify
 from ledger.blocks import HEADER_BYTES, Header, header_hash, header_message, read_block
+from ledger.drill import flip_bits
 from ledger.journal import read, read_blocks
 from ledger.keys import OPERATOR, simulation_signer
 from ledger.merkle import leaf_hash, merkle_root
 from ledger.records import RecordType, frame_record, split_records
 from ledger.store import SegmentWriter
 from market.contracts import CONTRACT_WIRE
+from market.design import find_design
 from market.errors import LedgerError
 from market.settlement import KINDS
-from tests.ledger.small_world import ACCOUNTS, SLOTS, SmallRun
+from tests.ledger.small_world import ACCOUNTS, RULES, SLOTS, SmallRun
 
 Change = Callable[[RecordType, bytes], bytes]
 FIXED = 4 + 5 * 2 + 5 * 8 * 3 + ACCOUNTS.count * KINDS * 8 + 8
@@ -91,31 +94,20 @@ def test_the_derived_head_is_the_one_the_run_reported(ledger: tuple[Path, bytes]
     assert not verify(folder, bytes(32)).ok
 
 
-def flips(folder: Path, target: Path, count: int) -> list[str]:
-    """Flip one bit in each of `count` places, one at a time; the findings."""
-    path = segment(copied(folder, target))
-    data, dice = path.read_bytes(), np.random.default_rng(1)
-    found = []
-    for place in dice.choice(len(data), count, replace=False):
-        spoiled = bytearray(data)
-        spoiled[place] ^= 1 << int(dice.integers(8))
-        path.write_bytes(spoiled)
-        verdict = verify(target)
-        assert not verdict.ok, f"byte {place}"
-        found += verdict.lines
-    return found
+@pytest.mark.parametrize("places", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_flipped_bit_is_found_wherever_it_is(ledger: tuple[Path, bytes], places: int) -> None:
+    """Every finding names the file and the byte of the damaged frame."""
+    flips = flip_bits(ledger[0], places, seed=places)
+    assert len({flip.byte for flip in flips}) > places * 0.9
+    for flip in flips:
+        assert "world-0000: segment-000000.dgl, byte" in flip.finding, flip
+    assert verify(ledger[0], ledger[1]).ok
 
 
-def test_a_flipped_byte_is_found_in_any_of_100_places(ledger: tuple[Path, bytes], tmp_path: Path) -> None:
-    """The finding names file and place."""
-    for line in flips(ledger[0], tmp_path / "spoiled", 100):
-        assert "segment-000000.dgl, byte" in line
-
-
-@pytest.mark.slow
-def test_a_flipped_byte_is_found_in_any_of_1000_places(ledger: tuple[Path, bytes], tmp_path: Path) -> None:
-    """The long campaign."""
-    assert len(flips(ledger[0], tmp_path / "spoiled", 1000)) == 1000
+def test_the_drill_reports_what_the_audit_misses(ledger: tuple[Path, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An audit that accepts everything is seen."""
+    monkeypatch.setattr("ledger.drill.verify", lambda folder: Verdict(True, ()))
+    assert [flip.finding for flip in flip_bits(ledger[0], 3)] == ["", "", ""]
 
 
 def test_a_flipped_byte_is_found_behind_a_mended_checksum(ledger: tuple[Path, bytes], tmp_path: Path) -> None:
@@ -216,12 +208,7 @@ def test_a_removed_contract_is_named(ledger: tuple[Path, bytes], tmp_path: Path)
     def remove(kind: RecordType, body: bytes) -> bytes:
         if kind != RecordType.STEP or body[FIXED - 1] == 0:
             return body
-        return (
-            body[: FIXED - 1]
-            + bytes([body[FIXED - 1] - 1])
-            + body[FIXED:FIXED]
-            + body[FIXED + CONTRACT_WIRE.itemsize :]
-        )
+        return body[: FIXED - 1] + bytes([body[FIXED - 1] - 1]) + body[FIXED + CONTRACT_WIRE.itemsize :]
 
     assert "contracts are recorded" in verify(rewrite(ledger[0], tmp_path / "forged", remove)).lines[0]
 
@@ -262,6 +249,25 @@ def test_a_ledger_is_written_into_a_new_folder_only(ledger: tuple[Path, bytes]) 
     """Nothing is overwritten or continued."""
     with pytest.raises(LedgerError, match="not empty"):
         SmallRun([5], "full", ledger[0])
+
+
+@pytest.mark.parametrize("design", ["dgp", "call", "retail"])
+@pytest.mark.parametrize("key", [0, 1, 2, 3])
+def test_ledgers_of_any_small_market_verify(tmp_path: Path, design: str, key: int) -> None:
+    """Good and bad orders, several designs."""
+    run = SmallRun([key], "full", tmp_path, rules=replace(RULES, design=find_design(design))).run()
+    verdict = verify(tmp_path, run.keeper.chain_head)
+    assert verdict.ok, verdict.lines
+
+
+def test_a_block_is_sealed_when_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a bound below one step every step has its own block; the content is the same."""
+    monkeypatch.setattr("ledger.journal.BLOCK_BYTES", 1)
+    run = SmallRun([5], "full", tmp_path).run()
+    verdict = verify(tmp_path, run.keeper.chain_head)
+    assert verdict.ok, verdict.lines
+    assert verdict.counts["blocks"] == 1 + SLOTS + 1
+    assert run.keeper.content_heads == SmallRun([5], "digest").run().keeper.content_heads
 
 
 def test_several_worlds_verify_together(tmp_path: Path) -> None:

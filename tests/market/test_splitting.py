@@ -33,9 +33,9 @@ def random_case(seed: int, markets: int = 3, most_areas: int = 6) -> tuple[Grid,
     return grid, random_orders(rng, grid, markets), *random_rooms(rng, grid, markets)
 
 
-def check_against_linear_program(seed: int) -> None:
+def check_against_linear_program(seed: int, most_areas: int = 6) -> None:
     """Welfare within half a unit of HiGHS, volume the largest of any optimal allocation."""
-    grid, orders, capacity, flow = random_case(seed)
+    grid, orders, capacity, flow = random_case(seed, most_areas=most_areas)
     outcome = clear(grid, orders, capacity, flow)
     signed = np.where(orders["side"] == Side.BUY, 1, -1) * orders["price"].astype(np.int64) * outcome.filled_wh
     for market in range(len(capacity)):
@@ -50,6 +50,51 @@ def test_welfare_and_volume_equal_those_of_a_linear_program(block: int) -> None:
     """400 random networks in 10 blocks, with loops, islands, one-way lines and committed flow."""
     for seed in range(40 * block, 40 * block + 40):
         check_against_linear_program(seed)
+
+
+def test_ten_areas_are_as_exact_as_two() -> None:
+    """The largest grids whose connected sets are enumerated."""
+    for seed in range(5_000, 5_040):
+        check_against_linear_program(seed, most_areas=10)
+
+
+def test_wide_prices_and_deep_books_are_proved_on_every_market() -> None:
+    """40 networks of up to ten areas, 20 markets each, hundreds of orders at JEPX prices: the certificate holds."""
+    rng = np.random.default_rng(11)
+    for _ in range(40):
+        grid = random_grid(rng, most_areas=10)
+        orders = random_orders(rng, grid, 20, most=200, low=10, high=999_990)
+        orders["energy"] *= 50_000
+        capacity, flow = (50_000 * table for table in random_rooms(rng, grid, 20))
+        outcome = clear(grid, orders, 20 * capacity, 20 * flow)
+        assert (outcome.filled_wh + outcome.expired_wh == orders["energy"]).all()
+
+
+def test_sorting_by_columns_gives_what_packed_sorting_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that do not fit 63 bits take the slower way to the same result."""
+    grid, orders, capacity, flow = random_case(77, markets=30)
+    packed = clear(grid, orders, capacity, flow)
+    monkeypatch.setattr("market.splitting.MOST_BITS", 0)
+    by_columns = clear(grid, orders, capacity, flow)
+    assert (packed.contracts == by_columns.contracts).all()
+    assert (packed.filled_wh == by_columns.filled_wh).all()
+
+
+def test_a_market_that_cannot_be_proved_stops_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail-stop: no result is given when the certificate does not hold."""
+    monkeypatch.setattr("market.splitting_kernels.clear_markets", lambda *_: (3, 2))
+    grid, orders, capacity, flow = random_case(1)
+    with pytest.raises(AssertionError, match="market 3 could not be proved optimal"):
+        clear(grid, orders, capacity, flow)
+
+
+@pytest.mark.parametrize(("column", "value"), [("market", 9), ("area", 200), ("side", 3), ("side", 0)])
+def test_rows_outside_the_markets_or_the_grid_are_misuse(column: str, value: int) -> None:
+    """Admission refuses such rows; a caller who passes them is told."""
+    orders = order_table([(0, 0, Side.SELL, 12, 4)])
+    orders[column] = value
+    with pytest.raises(ValueError, match="an order"):
+        clear(TWO, orders, np.zeros((1, 1, 2), np.int64))
 
 
 @pytest.mark.slow

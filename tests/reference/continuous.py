@@ -105,9 +105,7 @@ class Book:
             self.live.append(order)
 
 
-def trade_one_market(
-    grid: Grid, resting: Table, orders: Table, capacity_wh: Int, use_wh: Int, netting: bool
-) -> Book:
+def trade_one_market(grid: Grid, resting: Table, orders: Table, capacity_wh: Int, use_wh: Int, netting: bool) -> Book:
     """The book of one market after all `orders`; rows count from 0 over resting, then orders."""
     book = Book(grid, capacity_wh.tolist(), use_wh.tolist(), netting)
     names = ("side", "area", "price", "party", "reference", "energy")

@@ -1,0 +1,234 @@
+"""The runtime of a DGC: a process of its own that bids for one party and signs with a key that never leaves it.
+
+It speaks the frames of `agents.frames` on standard input and output. From what it is told each step it keeps its own
+load history and position, and computes forecast, view, observation, action, quote and orders with the same functions
+as the world (`agents.forecasting`, `observing`, `policies`, `quoting`, `ordering`); then it signs one envelope
+(paper 2.2: the DGC holds the key). It loads numpy, cryptography, onnxruntime and the code they serve, nothing else.
+A chain marked as a simulation is refused unless asked for, so that a real key never speaks there by mistake.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.devices import Battery
+from agents.fleet import ROLE_NAMES, Role
+from agents.forecasting import FIRST_LAG_DAYS, HISTORY_DAYS, seasonal_naive
+from agents.frames import Enrolment, Genesis, Hello, Report, Said, enrolment_message, read_frame, write_frame
+from agents.observing import NO_QUOTE, View, observe
+from agents.ordering import write_orders
+from agents.policies import Policy, Stream
+from agents.policy_file import PolicyFile, read_policy_file
+from agents.quoting import Quote, quote
+from ledger.encoding import ABSENT, encode_bodies, signed_message
+from ledger.keys import Signer, create_key_file, is_simulation, load_signer
+from market.errors import ConfigError, DataError, DigitalGridError, PolicyError
+from market.opening import open_range
+from market.orders import ORDER_WIRE
+from market.tables import Table, to_wire
+from market.units import Int
+
+
+class Device:
+    """One party's bidder: what it was told, what it remembers, and its signer."""
+
+    def __init__(self, genesis: Genesis, policy: Policy, signer: Signer) -> None:
+        rules, has = genesis.rules, genesis.installation
+        self.genesis, self._policy, self._signer = genesis, policy, signer
+        self._design, self._calendar = rules.design, rules.calendar
+        self._area = np.array([rules.accounts.party_area[genesis.party]])
+        self._battery = Battery(
+            np.array([has.power_wh]),
+            np.array([has.capacity_wh]),
+            np.array([has.efficiency_ppm]),
+            np.array([has.wear_mjpy_kwh]),
+        )
+        self._ahead = FIRST_LAG_DAYS * self._calendar.per_day
+        self._load_wh = np.zeros(len(genesis.load_history_wh) + rules.slots + self._ahead, np.int64)
+        self._load_wh[: len(genesis.load_history_wh)] = genesis.load_history_wh
+        self._position_wh = np.zeros(rules.slots, np.int64)
+        self._step = 0
+
+    @property
+    def enrolment(self) -> Enrolment:
+        """Public key and proof of possession for this chain."""
+        key = self._signer.public_key
+        return Enrolment(key, self._signer.sign(enrolment_message(self.genesis.chain_id, key)))
+
+    def answer(self, report: Report) -> bytes:
+        """The signed envelope of one step; steps come in order, none twice."""
+        self._remember(report)
+        view = self.view(report)
+        slot = np.array([report.slot])
+        action = self._policy.act(observe(view), Stream(0, np.zeros(1, np.int64), np.array([self.genesis.party]), slot))
+        envelope = self._sign(report, *self._write(report, view, quote(view, action, self._design)))
+        self._step += 1
+        return envelope
+
+    def view(self, report: Report) -> View:
+        """What the device knows now, as one world with one party."""
+        has, first, count = self.genesis.installation, *self._open_columns()
+        return View(
+            slot_of_day=self._step % self._calendar.per_day,
+            slots_per_day=self._calendar.per_day,
+            gate=self._calendar.gate,
+            open_first=first - self._step,
+            role=has.role,
+            battery=self._battery,
+            stored_wh=np.array([[report.stored_wh]]),
+            plan_wh=self._plans()[None, None],
+            net_wh=self._forecast(report)[None, None],
+            solar_wh_kw=report.solar_wh_kw[None, None],
+            outside=report.outside[None, None],
+            traded_ppm=report.traded_ppm[None, None],
+            position_wh=self._position_wh[None, None, first : first + count],
+            best_bid=_quotes(report.best_bid, count),
+            best_ask=_quotes(report.best_ask, count),
+            live=self._live(report, first, count),
+            cost=np.array([has.cost]),
+            thermal_wh=np.array([has.thermal_wh]),
+            export_limit_wh=np.array([has.export_limit_wh]),
+            terms=self.genesis.rules.terms,
+        )
+
+    def _remember(self, report: Report) -> None:
+        """Take in the clock, the load of the slot before and new contracts."""
+        start, slots = self.genesis.start, self.genesis.rules.slots
+        if report.slot != start + self._step or self._step >= slots:
+            raise DataError(f"step of slot {report.slot} does not follow", do="send every step once, in order")
+        if (report.load_wh is None) != (self._step == 0):
+            raise DataError("load of the slot before is known in every step but the first", where=f"slot {report.slot}")
+        if report.load_wh is not None:
+            self._load_wh[len(self.genesis.load_history_wh) + self._step - 1] = report.load_wh
+        for slot, energy_wh in report.contracts:
+            if not 0 <= slot - start < slots:
+                raise DataError(f"contract for slot {slot} lies outside the market", where=f"slot {report.slot}")
+            self._position_wh[slot - start] += energy_wh
+
+    def _forecast(self, report: Report) -> Int:
+        """Net energy of the slots from now on; reads no load later than the slot before."""
+        history = HISTORY_DAYS * self._calendar.per_day
+        load = seasonal_naive(self._load_wh[self._step : self._step + history + self._ahead], self._calendar.per_day)
+        return load - report.solar_wh_kw * self.genesis.installation.solar_w // 1000
+
+    def _plans(self) -> Int:
+        """Plans behind the gate: positions there no longer change; nothing is planned past the market's end."""
+        plan = np.zeros(self._calendar.gate, np.int64)
+        known = self._position_wh[self._step : self._step + self._calendar.gate]
+        plan[: len(known)] = known
+        return plan
+
+    def _open_columns(self) -> tuple[int, int]:
+        """First open slot from the market's start, and how many are open."""
+        first, stop = open_range(self._design, self._calendar, np.array([self._step]))
+        return int(first[0]), max(min(int(stop[0]), self.genesis.rules.slots) - int(first[0]), 0)
+
+    def _live(self, report: Report, first: int, count: int) -> npt.NDArray[np.bool_]:
+        live = np.zeros((1, 1, count, 2), np.bool_)
+        for slot, side in report.live:
+            column = slot - self.genesis.start - first
+            if not (0 <= column < count and side in (1, 2)):
+                raise DataError(f"live order for slot {slot} is not in an open slot", where=f"slot {report.slot}")
+            live[0, 0, column, side - 1] = True
+        return live
+
+    def _write(self, report: Report, view: View, made: Quote) -> tuple[Table, int]:
+        """Order rows and the declared plan; dispatchable parties declare none."""
+        first_open = np.array([report.slot + view.open_first])
+        rows = write_orders(made.wanted_wh, made.price, view.live, self._area, first_open)
+        declares = view.role not in (Role.THERMAL, Role.RETAILER)
+        return rows, int(made.plan_wh[0, 0]) if declares else ABSENT
+
+    def _sign(self, report: Report, rows: Table, plan_wh: int) -> bytes:
+        reading_wh = ABSENT if report.reading_wh is None else report.reading_wh
+        (body,) = encode_bodies(
+            self.genesis.chain_id,
+            [self._signer.key_id],
+            np.array([self._step + 1]),
+            report.slot,
+            np.array([plan_wh]),
+            np.array([reading_wh]),
+            np.array([len(rows)]),
+            to_wire(rows, ORDER_WIRE),
+        )
+        return body + self._signer.sign(signed_message(body))
+
+
+def serve(policy: PolicyFile, signer: Signer, incoming: IO[bytes], outgoing: IO[bytes], simulation: bool) -> None:
+    """Speak with the market until its stream ends.
+
+    Raises:
+        ConfigError: the chain is a simulation and `simulation` was not given.
+        PolicyError: the policy is for another role.
+        DataError: a frame is not as `agents.frames` says, or out of order.
+    """
+    write_frame(outgoing, Hello(signer.public_key, bytes.fromhex(policy.sha256)).to_message())
+    first = read_frame(incoming)
+    if first is None:
+        return
+    genesis = Genesis.from_message(first)
+    if is_simulation(genesis.chain_id) and not simulation:
+        raise ConfigError(
+            "the chain is a simulation", where=f"chain {genesis.chain_id.hex()}", do="add --simulation to take part"
+        )
+    if genesis.installation.role != policy.role:
+        what = f"trained for a {policy.manifest['role']}, the party is {ROLE_NAMES[Role(genesis.installation.role)]}"
+        raise PolicyError(what, where=str(policy.path), do="give a policy of the party's role")
+    device = Device(genesis, policy.policy, signer)
+    write_frame(outgoing, device.enrolment.to_message())
+    while (message := read_frame(incoming)) is not None:
+        report = Report.from_message(message, genesis.rules.calendar.per_day)
+        write_frame(outgoing, Said(report.slot, device.answer(report)).to_message())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.new_key is None and (given.policy is None or given.key is None):
+        parser.error("give POLICY and --key FILE, or --new-key FILE")
+    try:
+        if given.new_key is not None:
+            print(create_key_file(given.new_key).public_key.hex())
+        else:
+            serve(
+                read_policy_file(given.policy),
+                load_signer(given.key),
+                sys.stdin.buffer,
+                sys.stdout.buffer,
+                given.simulation,
+            )
+    except DigitalGridError as error:
+        print(f"digitalgrid device: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="digitalgrid device",
+        description="Bid for one party with an exported policy; frames on standard input and output.",
+        epilog="example: digitalgrid device home.onnx --key home-1.pem",
+    )
+    parser.add_argument("policy", metavar="POLICY", type=Path, nargs="?", help="exported policy, NAME.onnx")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the device's private key (PKCS #8)")
+    parser.add_argument(
+        "--new-key", type=Path, metavar="FILE", help="make a private key, print its public key, and end"
+    )
+    parser.add_argument("--simulation", action="store_true", help="take part in a simulated market")
+    return parser
+
+
+def _quotes(column: tuple[int | None, ...], count: int) -> Int:
+    if len(column) != count:
+        raise DataError(f"the book has {len(column)} quotes for {count} open slots")
+    return np.array([NO_QUOTE if price is None else price for price in column], np.int64).reshape(1, 1, count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""From wanted energies to order rows: the one code path of the world and of a device.
+
+Each open slot has at most one order a side. A wanted energy enters as `replace` (new where nothing rests); a live
+order whose side is no longer wanted is cancelled. The reference is twice the slot, plus one for a sale, so that a
+device needs no memory of what it named its orders.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from market.orders import ORDER, Kind, Side, TimeInForce
+from market.tables import Table
+from market.units import Int
+
+
+def write_orders(wanted_wh: Int, price: Int, live: npt.NDArray[np.bool_], area: Int, first_open: Int) -> Table:
+    """Order rows sorted by world, party, slot and side.
+
+    Args:
+        wanted_wh: (w, p, h) [Wh] to buy (+) or to sell (-) in each open slot.
+        price: (w, p, h) [mJPY/kWh].
+        live: (w, p, h, 2) own resting orders, buy and sell.
+        area: (p,) each party's area.
+        first_open: (w,) first open slot of each world.
+
+    Returns:
+        ORDER rows without `market` and `sequence`, which admission writes.
+    """
+    sends = np.stack([wanted_wh > 0, wanted_wh < 0], -1)
+    world, party, column, side = np.nonzero(sends | live)
+    enters = sends[world, party, column, side]
+    orders = np.zeros(len(world), ORDER)
+    orders["side"] = side + 1
+    orders["kind"] = np.where(enters, Kind.REPLACE, Kind.CANCEL)
+    orders["time_in_force"] = TimeInForce.UNTIL_GATE
+    orders["area"] = area[party]
+    orders["slot"] = first_open[world] + column
+    orders["energy"] = np.where(enters, np.abs(wanted_wh[world, party, column]), 0)
+    orders["price"] = np.where(enters, price[world, party, column], 0)
+    orders["reference"] = orders["slot"].astype(np.int64) * 2 + (side == Side.SELL - 1)
+    orders["world"], orders["party"] = world, party
+    return orders

@@ -1,0 +1,384 @@
+"""The command line: each verb reads its options, calls one function and prints what that returns.
+
+Exit codes: 0 done, 1 a mistake in what was given (one line on standard error) or a ledger that does not verify,
+2 wrong usage, 130 stopped by Ctrl-C. Anything heavy is imported inside the verbs, so that `--help` answers at once.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from market.errors import DigitalGridError
+
+INTERRUPTED = 130
+
+
+class Verbs(TyperGroup):
+    """Turns what a user can mend into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; mistakes end with 1, Ctrl-C with 130."""
+        try:
+            return super().invoke(ctx)
+        except DigitalGridError as error:
+            typer.echo(f"digitalgrid: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            typer.echo("\ndigitalgrid: stopped; a run folder begun says 'running' in its file 'state'", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError as error:
+            sys.stderr.close()
+            raise typer.Exit(0) from error
+
+
+def _group(help_text: str) -> typer.Typer:
+    return typer.Typer(
+        cls=Verbs, help=help_text, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False
+    )
+
+
+app = _group("Agent-based simulation of the Digital Grid electricity market with bidders that learn.")
+ledger_app = _group("Check and read signed ledgers.")
+bench_app = _group("Measure speed on this machine.")
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(bench_app, name="bench")
+
+Scenario = Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")]
+Design = Annotated[str, typer.Option(help="Market design; `digitalgrid designs` lists them.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Data = Annotated[Path | None, typer.Option(help="Folder with JEPX and JMA files; without it a synthetic year.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder to make; `runs/<time>-<name>` if not given.")]
+Days = Annotated[int | None, typer.Option(help="Days; the scenario's if not given.")]
+Policies = Annotated[
+    list[str] | None, typer.Option("--policy", help="ROLE=POLICY, again for each role: home=markup:0.5.")
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the scenario: homes.count=3.")]
+Horizon = Annotated[int | None, typer.Option(help="Open slots after the gate in rolling designs.")]
+Worlds = Annotated[int, typer.Option(help="Parallel worlds, each with a seed of its own.")]
+
+
+@app.command()
+def simulate(
+    scenario: Scenario,
+    design: Design = "dgp",
+    days: Days = None,
+    seed: Seed = 0,
+    policy: Policies = None,
+    ledger: Annotated[str, typer.Option(help="off, digest or full (signed, on disk).")] = "digest",
+    data: Data = None,
+    out: Out = None,
+    settings: Settings = None,
+    horizon: Horizon = None,
+    worlds: Worlds = 1,
+    as_json: Json = False,
+) -> None:
+    """Run a market for some days and print every role's energy and money.
+
+    Example: `digitalgrid simulate urawa-misono --design spot --days 2 --policy home=markup:0.5`
+    """
+    from envs.scenario import parse_override
+    from experiments import simulate as verb
+    from experiments.runs import check_free
+
+    check_free(out)
+    order = verb.make_order(
+        scenario,
+        design,
+        days=days,
+        seed=seed,
+        policies=verb.parse_policies(policy or []),
+        ledger=ledger,
+        data_dir=data,
+        settings=dict(parse_override(text) for text in settings or []),
+        horizon=horizon,
+        worlds=worlds,
+    )
+    result = _with_progress("simulating", lambda progress: verb.simulate(order, out, progress))
+    if as_json:
+        _print_json(result.metrics() | {"folder": str(result.folder)})
+    else:
+        result.print(_console())
+
+
+@app.command()
+def train(
+    scenario: Scenario = "urawa-misono",
+    design: Design = "dgp",
+    role: Annotated[str, typer.Option(help="Who learns: home, solar, thermal or store.")] = "home",
+    seed: Seed = 0,
+    seconds: Annotated[float, typer.Option(help="How long to learn.")] = 60.0,
+    worlds: Worlds = 64,
+    opponent: Annotated[
+        list[str] | None, typer.Option(help="ROLE=POLICY of the others; truthful if not given.")
+    ] = None,
+    data: Data = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Train one role's policy against the others.
+
+    Example: `digitalgrid train urawa-misono --role home --seconds 60`
+    """
+    from experiments.runs import create_run
+    from experiments.simulate import parse_policies
+    from experiments.train import train as verb
+
+    opponents = parse_policies(opponent or [])
+    result = verb(
+        scenario,
+        design,
+        role,
+        seed=seed,
+        seconds=seconds,
+        worlds=worlds,
+        data_dir=data,
+        out=create_run(out, f"train-{role}").path,
+        opponents=opponents,
+    )
+    _show(result, as_json)
+
+
+@app.command()
+def evaluate(
+    scenario: Scenario = "urawa-misono",
+    design: Design = "dgp",
+    policy: Policies = None,
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(help="Number of training seeds.")] = 1,
+    data: Data = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a trained role with truthful bidders and the best fixed mark-up on held-out days.
+
+    Example: `digitalgrid evaluate urawa-misono --policy home=runs/demo/policies/home.onnx`
+    """
+    from experiments.evaluate import evaluate as verb
+    from experiments.simulate import parse_policies
+
+    policies = parse_policies(policy or [])
+    _show(verb(scenario, design, policies=policies, seed=seed, seeds=seeds, data_dir=data, out=out), as_json)
+
+
+@app.command()
+def compare(
+    scenario: Scenario = "urawa-misono",
+    policy: Policies = None,
+    days: Days = None,
+    seed: Seed = 0,
+    data: Data = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run the same days under every market design.
+
+    Example: `digitalgrid compare urawa-misono --days 7`
+    """
+    from experiments.compare import compare as verb
+    from experiments.simulate import parse_policies
+
+    _show(verb(scenario, policies=parse_policies(policy or []), days=days, seed=seed, data_dir=data, out=out), as_json)
+
+
+@app.command()
+def export(
+    policy: Annotated[Path, typer.Argument(help="A trained policy, as `train` leaves it.")],
+    out: Annotated[Path, typer.Option(help="ONNX file to make.")] = Path("policy.onnx"),
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Export a trained policy to ONNX with manifest and golden vectors.
+
+    Example: `digitalgrid export runs/train-home/policies/home.pt --out home.onnx`
+    """
+    from experiments.export import export_policy
+
+    _show(export_policy(policy, out, seed=seed), as_json)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def device(
+    context: typer.Context,
+    policy: Annotated[Path, typer.Argument(help="An exported policy.")],
+) -> None:
+    """Run an exported policy as a separate device that speaks frames on standard input and output.
+
+    Example: `digitalgrid device home.onnx --key home-1.key`
+    """
+    from agents.device import main
+
+    raise typer.Exit(int(main([str(policy), *context.args]) or 0))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option(help="HTML file; `report.html` in the folder if not given.")] = None,
+) -> None:
+    """Write the report of a run as one HTML file that needs nothing else.
+
+    Example: `digitalgrid report runs/demo`
+    """
+    from experiments.report import report_run
+
+    typer.echo(str(report_run(folder, out)))
+
+
+@app.command()
+def scenarios(as_json: Json = False) -> None:
+    """List the scenarios that come with the package.
+
+    Example: `digitalgrid scenarios`
+    """
+    from envs.scenario import known_scenarios, load_scenario
+
+    titles = {name: load_scenario(name).title for name in known_scenarios()}
+    _print_names(titles, as_json)
+
+
+@app.command()
+def designs(as_json: Json = False) -> None:
+    """List the market designs.
+
+    Example: `digitalgrid designs --json`
+    """
+    from market.design import DESIGNS
+
+    _print_names({design.name: design.summary for design in DESIGNS.values()}, as_json)
+
+
+@app.command()
+def demo(
+    data: Data = None,
+    out: Out = None,
+    seed: Seed = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Train for a moment only, to see the whole chain.")] = False,
+) -> None:
+    """Do it all: simulate, train, evaluate, compare, export, run a device, verify the ledger, write the report.
+
+    Example: `digitalgrid demo --out runs/demo`
+    """
+    from experiments.demo import run_demo
+    from experiments.runs import check_free
+
+    check_free(out)
+    run_demo(data_dir=data, out=out, seed=seed, quick=quick)
+
+
+@ledger_app.command("verify")
+def verify_ledger(
+    folder: Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")],
+    head: Annotated[str | None, typer.Option(help="Chain head remembered from the run, in hexadecimal.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Derive everything in a ledger again and name the first record that differs; exit code 1 then.
+
+    Example: `digitalgrid ledger verify runs/demo/ledger`
+    """
+    from ledger.audit import verify
+
+    verdict = verify(_ledger_of(folder), _head_bytes(head))
+    if as_json:
+        found = verdict.head.hex() if verdict.head else None
+        _print_json({"ok": verdict.ok, "lines": list(verdict.lines), "counts": verdict.counts, "chain_head": found})
+    else:
+        for line in verdict.lines:
+            typer.echo(line)
+        typer.echo("verified" if verdict.ok else "NOT VERIFIED")
+    raise typer.Exit(0 if verdict.ok else 1)
+
+
+@ledger_app.command("show")
+def show_ledger(
+    folder: Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")],
+    as_json: Json = False,
+) -> None:
+    """Say what a ledger holds, after verifying it.
+
+    Example: `digitalgrid ledger show runs/demo`
+    """
+    from ledger.audit import verify
+
+    where = _ledger_of(folder)
+    verdict = verify(where)
+    facts: dict[str, Any] = {
+        "folder": str(where),
+        "bytes": sum(file.stat().st_size for file in where.rglob("*") if file.is_file()),
+        **verdict.counts,
+        "verified": verdict.ok,
+        "chain_head": verdict.head.hex() if verdict.head else None,
+    }
+    if as_json:
+        _print_json(facts)
+    else:
+        for name, fact in facts.items():
+            typer.echo(f"{name:<12} {fact}")
+    raise typer.Exit(0 if verdict.ok else 1)
+
+
+@bench_app.command("envs")
+def bench_envs(
+    worlds: Annotated[int, typer.Option(help="Parallel worlds.")] = 512, seed: Seed = 0, as_json: Json = False
+) -> None:
+    """Parallel worlds against DummyVecEnv, and one signed world against a bare sign and verify loop.
+
+    Example: `digitalgrid bench envs --worlds 512`
+    """
+    from experiments.bench import bench_envs as verb
+
+    _show(verb(worlds=worlds, seed=seed), as_json)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+
+
+def _print_json(content: object) -> None:
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _print_names(lines: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        _print_json(lines)
+        return
+    for name, text in lines.items():
+        typer.echo(f"{name:<14} {text}")
+
+
+def _show(result: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json(result.rows())
+    else:
+        result.print()
+
+
+def _with_progress(what: str, work: Callable[[Callable[[int, int], None]], Any]) -> Any:
+    """Run `work` with a bar on standard error, when someone is looking."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        return work(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _ledger_of(folder: Path) -> Path:
+    return folder / "ledger" if (folder / "ledger").is_dir() else folder
+
+
+def _head_bytes(text: str | None) -> bytes | None:
+    from market.errors import ConfigError
+
+    try:
+        return None if text is None else bytes.fromhex(text)
+    except ValueError as error:
+        raise ConfigError("not hexadecimal", where="--head", do="give the chain head that the run printed") from error

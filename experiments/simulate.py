@@ -1,0 +1,341 @@
+"""simulate: one market, some days, every party's money; the first command of a newcomer.
+
+Up to a week is simulated in held-out weeks, which no training touches, so that figures of trained policies stay
+honest; a longer run cannot avoid the weeks of training, and says how many of its days are held out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from agents.fleet import Role
+from agents.forecasting import HISTORY_DAYS
+from agents.policies import Policy, find_policy
+from envs.episode import WEEK_DAYS, is_held_out
+from envs.public_year import PublicYear, public_year
+from envs.scenario import load_scenario
+from envs.scenario_schema import Scenario
+from envs.world import World
+from experiments.metrics import (
+    Measures,
+    Totals,
+    kwh,
+    mean_price_jpy_kwh,
+    measure_parties,
+    measure_roles,
+    measure_totals,
+    money_rows,
+)
+from experiments.runs import RunFolder, check_free, code_version, create_run
+from experiments.trace import Trace, TraceRecorder, write_trace
+from ledger.keeper import Mode
+from market.design import MarketDesign, find_design
+from market.errors import ConfigError
+from market.slots import HALF_HOURS
+from market.units import Int
+
+MODES: tuple[Mode, ...] = ("off", "digest", "full")
+MOST_WORLDS = 4096
+CODES = 256
+Progress = Callable[[int, int], None]
+"""Called with steps done and steps in all."""
+ROLE_OF_NAME = {
+    **{role.name.lower(): role for role in Role},
+    **{f"{role.name.lower()}s": role for role in (Role.HOME, Role.STORE)},
+    "mall": Role.SOLAR,
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be simulated, checked and resolved.
+
+    `named` are the policies by role name as given, for the record; `days` whole days, `horizon` open slots.
+    """
+
+    scenario: Scenario
+    design: MarketDesign
+    year: PublicYear
+    policies: Mapping[Role, Policy]
+    named: Mapping[str, str]
+    days: int
+    seed: int
+    worlds: int
+    ledger: Mode
+
+    def world(self, folder: Path | None = None) -> World:
+        """The world asked for, not yet reset."""
+        return World(
+            self.scenario,
+            self.design,
+            self.worlds,
+            self.seed,
+            policies=self.policies,
+            year=self.year,
+            days=self.days,
+            held_out=self.days <= WEEK_DAYS,
+            ledger=self.ledger,
+            folder=folder,
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Everything that decides the result, for `config.json`."""
+        return {
+            "format": "digitalgrid-run/1",
+            "code_version": code_version(),
+            "scenario": self.scenario.model_dump(mode="json"),
+            "design": self.design.name,
+            "horizon": self.design.horizon,
+            "days": self.days,
+            "worlds": self.worlds,
+            "seed": self.seed,
+            "policies": dict(self.named),
+            "ledger": self.ledger,
+            "data_source": self.year.source,
+            "data_sha256": self.year.content_digest,
+        }
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a simulation found."""
+
+    order: Order
+    roles: list[Measures]
+    parties: list[Measures]
+    totals: Totals
+    trace: Trace
+    first_slot: int
+    content_heads: tuple[str, ...]
+    chain_head: str | None
+    folder: Path
+
+    @property
+    def held_out_days(self) -> int:
+        """Days of world 0 that lie in weeks which no training touches."""
+        day = (self.first_slot - self.order.year.first_slot) // HALF_HOURS.per_day
+        return sum(is_held_out(day + ahead) for ahead in range(self.order.days))
+
+    def metrics(self) -> dict[str, Any]:
+        """Figures for `metrics.json` and `--json`."""
+        totals = self.totals
+        return {
+            "first_day": HALF_HOURS.day_of(self.first_slot).isoformat(),
+            "held_out_days": self.held_out_days,
+            "slots": totals.slots,
+            "worlds": totals.worlds,
+            "traded_kwh": kwh(totals.traded_wh),
+            "traded_mean_jpy_kwh": mean_price_jpy_kwh(totals.traded_ujpy, totals.traded_wh),
+            "split_slots": totals.split_slots,
+            "split_share": totals.split_share,
+            "congestion_rent_jpy": totals.rent_ujpy / 1e6,
+            "refused_by_code": totals.refused,
+            "roles": [_figures(row) for row in self.roles],
+            "parties": [_figures(row) for row in self.parties],
+            "ledger": self.order.ledger,
+            "content_heads": list(self.content_heads),
+            "chain_head": self.chain_head,
+        }
+
+    def print(self, console: Console) -> None:
+        """The table and the lines below it, for people."""
+        console.print(self._role_table())
+        totals, order = self.totals, self.order
+        mean = _price(mean_price_jpy_kwh(totals.traded_ujpy, totals.traded_wh))
+        console.print(f"traded       {kwh(totals.traded_wh):,.1f} kWh at a mean of {mean} JPY/kWh")
+        all_slots = totals.slots * totals.worlds
+        console.print(f"split slots  {totals.split_slots} of {all_slots} ({totals.split_share:.0%}): a line was full")
+        refused = ", ".join(f"{code} {count}" for code, count in totals.refused.items()) or "none"
+        console.print(f"refused      {refused}")
+        head = f", chain head {self.chain_head}" if self.chain_head else ""
+        content = f", content head {self.content_heads[0]}" if self.content_heads else ""
+        more = f" and {len(self.content_heads) - 1} more" if len(self.content_heads) > 1 else ""
+        console.print(f"ledger       {order.ledger}{content}{more}{head}", soft_wrap=True)
+        days = f"{self.held_out_days} of {count_days(order.days)} in weeks kept from training"
+        console.print(f"data         {order.year.source}; {days}", soft_wrap=True)
+        console.print(f"run folder   {self.folder}", soft_wrap=True)
+
+    def _role_table(self) -> RichTable:
+        first = HALF_HOURS.day_of(self.first_slot)
+        order = self.order
+        worlds = f"{order.worlds} worlds, " if order.worlds > 1 else ""
+        table = RichTable(
+            title=f"{order.scenario.name}, {order.design.name}: {worlds}{count_days(order.days)} from {first}",
+            caption="cost: paid less received, with wear and stored energy; negative is earned",
+        )
+        table.add_column("role")
+        for column in HEADINGS:
+            table.add_column(column, justify="right")
+        for row in self.roles:
+            table.add_row(row.name, *role_cells(row))
+        return table
+
+
+def count_days(days: int) -> str:
+    """Days in words."""
+    return f"{days} day" + "s" * (days != 1)
+
+
+HEADINGS = (
+    "bought\nkWh",
+    "mean\nJPY/kWh",
+    "sold\nkWh",
+    "mean\nJPY/kWh",
+    "imbalance\nkWh",
+    "last resort\nkWh",
+    "cost\nJPY",
+    "refused",
+)
+
+
+def role_cells(row: Measures) -> tuple[str, ...]:
+    """One row of the table of design section 8, as text."""
+    return (
+        f"{kwh(row.bought_wh):,.1f}",
+        _price(row.bought_jpy_kwh),
+        f"{kwh(row.sold_wh):,.1f}",
+        _price(row.sold_jpy_kwh),
+        f"{kwh(row.imbalance_wh):,.1f}",
+        f"{kwh(row.last_resort_wh):,.1f}",
+        f"{row.cost_jpy:,.0f}",
+        str(row.refused_rows),
+    )
+
+
+def make_order(
+    scenario: str,
+    design: str = "dgp",
+    *,
+    days: int | None = None,
+    seed: int = 0,
+    policies: Mapping[str, str] | None = None,
+    ledger: str = "digest",
+    data_dir: Path | None = None,
+    settings: Mapping[str, object] | None = None,
+    horizon: int | None = None,
+    worlds: int = 1,
+) -> Order:
+    """Check everything a user can get wrong before anything is written; raises ConfigError or DataError."""
+    resolved = load_scenario(scenario, settings)
+    rules = find_design(design).with_horizon(horizon or resolved.horizon)
+    if ledger not in MODES:
+        raise ConfigError(f"unknown ledger mode {ledger!r}", do=f"choose one of {', '.join(MODES)}")
+    days = resolved.episode_days if days is None else days
+    chosen = {name: find_policy(text) for name, text in (policies or {}).items()}
+    by_role = {_role_named(name): policy for name, policy in chosen.items()}
+    year = public_year(resolved, data_dir)
+    _check_range("days", days, 1, longest_days(year))
+    _check_range("worlds", worlds, 1, MOST_WORLDS)
+    _check_range("seed", seed, 0, 2**62)
+    _check_range("horizon", rules.horizon, 1, HALF_HOURS.year)
+    mode = next(mode for mode in MODES if mode == ledger)
+    return Order(resolved, rules, year, by_role, dict(policies or {}), days, seed, worlds, mode)
+
+
+def simulate(order: Order, out: Path | None = None, progress: Progress | None = None) -> Simulation:
+    """Run an order and write its run folder."""
+    check_free(out)
+    run = create_run(out, f"{order.scenario.name}-{order.design.name}")
+    run.write_json("config", order.config())
+    world = order.world(run.ledger if order.ledger == "full" else None)
+    world.reset()
+    trace, refused = run_episode(world, progress)
+    result = Simulation(
+        order=order,
+        roles=measure_roles(world),
+        parties=measure_parties(world),
+        totals=measure_totals(world, refused, world.slots),
+        trace=trace,
+        first_slot=int(world.episode.first_slot[0]),
+        content_heads=tuple(head.hex() for head in world.keeper.content_heads),
+        chain_head=world.keeper.chain_head.hex() if world.keeper.chain_head else None,
+        folder=run.path,
+    )
+    _write(result, world, run)
+    return result
+
+
+def run_episode(world: World, progress: Progress | None = None) -> tuple[Trace, Int]:
+    """Step a world that was just reset to its end; its trace (world 0) and refused rows by code (256,)."""
+    recorder = TraceRecorder(world)
+    refused = np.zeros(CODES, np.int64)
+    done = False
+    while not done:
+        step = world.step()
+        recorder.record(step)
+        refused += np.bincount(step.codes, minlength=CODES)
+        done = step.done
+        if progress:
+            progress(world.t, world.slots)
+    return recorder.finish(), refused
+
+
+def longest_days(year: PublicYear) -> int:
+    """Longest episode with the history its forecasts need before it, inside the fiscal year."""
+    return min(year.days, 365) - 1 - HISTORY_DAYS
+
+
+def parse_policies(given: list[str]) -> dict[str, str]:
+    """ROLE=POLICY as given on a command line; raises ConfigError."""
+    pairs = {}
+    for text in given:
+        role, sign, policy = text.partition("=")
+        if not sign or not policy:
+            raise ConfigError(f"{text!r} is not ROLE=POLICY", where="--policy", do="write home=markup:0.5")
+        _role_named(role)
+        pairs[role] = policy
+    return pairs
+
+
+def _role_named(name: str) -> Role:
+    role = ROLE_OF_NAME.get(name)
+    if role is None or role == Role.RETAILER:
+        known = ", ".join(text for text, row in ROLE_OF_NAME.items() if row != Role.RETAILER)
+        raise ConfigError(f"no bidding role {name!r}", where="--policy", do=f"choose one of {known}")
+    return role
+
+
+def _check_range(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ConfigError(f"{value} is not possible", where=f"--{name}", do=f"give {least} to {most}")
+
+
+def _price(price_jpy_kwh: float | None) -> str:
+    return "-" if price_jpy_kwh is None else f"{price_jpy_kwh:.2f}"
+
+
+def _figures(row: Measures) -> dict[str, object]:
+    return {
+        "name": row.name,
+        "role": row.role,
+        "bought_kwh": kwh(row.bought_wh),
+        "bought_mean_jpy_kwh": row.bought_jpy_kwh,
+        "sold_kwh": kwh(row.sold_wh),
+        "sold_mean_jpy_kwh": row.sold_jpy_kwh,
+        "short_kwh": kwh(row.short_wh),
+        "long_kwh": kwh(row.long_wh),
+        "last_resort_supply_kwh": kwh(row.last_resort_supply_wh),
+        "last_resort_surplus_kwh": kwh(row.last_resort_surplus_wh),
+        "import_kwh": kwh(row.import_wh),
+        "export_kwh": kwh(row.export_wh),
+        "cost_jpy": row.cost_jpy,
+        "wear_jpy": row.wear_ujpy / 1e6,
+        "stored_credit_jpy": row.stored_credit_ujpy / 1e6,
+        "refused_rows": row.refused_rows,
+    }
+
+
+def _write(result: Simulation, world: World, run: RunFolder) -> None:
+    for name, rows in (("roles", result.roles), ("parties", result.parties)):
+        columns = list(Measures.__dataclass_fields__)
+        run.write_table(name, columns, ([getattr(row, column) for column in columns] for row in rows))
+    run.write_table("postings", *money_rows(world))
+    run.write_table("refusals", ["code", "rows"], result.totals.refused.items())
+    write_trace(result.trace, run.tables)
+    run.write_json("metrics", result.metrics())
+    run.complete()

@@ -1,0 +1,184 @@
+"""One-to-one contracts from an auction (numba kernels).
+
+- Energy stays in its area first; the rest follows the flows, path by path, from exporting to importing areas;
+  inside each such volume orders meet by priority (price, then sequence).
+- Flows run from lower to higher or equal prices only, so along a path prices never fall and
+  `sell_price <= buy_price`.
+- Flow that runs in a circle (necessarily at one price) carries nobody's energy and is left out.
+
+This module needs numba: import it inside functions only.
+"""
+
+from typing import NamedTuple
+
+from market.allocation_kernels import BUY, SELL
+from market.pricing import Book, Lines, kernel
+from market.units import Int
+
+UNLIMITED = 1 << 60
+
+
+class Paths(NamedTuple):
+    """Signed lines of each path (paths, longest), 0 at its end; first and past-last path of each area pair."""
+
+    table: Int
+    ranges: Int
+
+
+class Pairs(NamedTuple):
+    """Contracts as they form: rows of the sell and the buy order, energy [Wh], path; number formed (1,)."""
+
+    sell: Int
+    buy: Int
+    energy: Int
+    path: Int
+    formed: Int
+
+
+class Queues(NamedTuple):
+    """Filled orders by priority and their energy not yet contracted (orders,); each area's next one (areas,)."""
+
+    sell: Int
+    buy: Int
+    left: Int
+    next_sell: Int
+    next_buy: Int
+
+
+@kernel
+def queue_orders(book: Book, filled: Int, queues: Queues) -> None:
+    """Line up filled orders of each area: sells by rising price, buys by falling price, then by sequence."""
+    for area in range(len(book.wanted)):
+        low, high = book.first[area], book.first[area + 1]
+        queues.next_sell[area] = queues.next_buy[area] = low
+        tail = low
+        for i in range(low, high):
+            queues.left[i] = filled[i]
+            if filled[i] > 0 and book.side[i] == SELL:
+                queues.sell[tail] = i
+                tail += 1
+        tail, end = low, high
+        while end > low:
+            begin = end - 1
+            while begin > low and book.price[begin - 1] == book.price[end - 1]:
+                begin -= 1
+            for i in range(begin, end):
+                if filled[i] > 0 and book.side[i] == BUY:
+                    queues.buy[tail] = i
+                    tail += 1
+            end = begin
+
+
+@kernel
+def pair(queues: Queues, seller: int, buyer: int, path: int, energy: int, pairs: Pairs) -> None:
+    """Form contracts worth `energy` between the next orders of two areas."""
+    left = queues.left
+    while energy > 0:
+        sell, buy = queues.sell[queues.next_sell[seller]], queues.buy[queues.next_buy[buyer]]
+        amount = min(energy, min(left[sell], left[buy]))
+        row = pairs.formed[0]
+        pairs.sell[row], pairs.buy[row] = sell, buy
+        pairs.energy[row], pairs.path[row] = amount, path
+        pairs.formed[0] += 1
+        energy -= amount
+        left[sell] -= amount
+        left[buy] -= amount
+        if left[sell] == 0:
+            queues.next_sell[seller] += 1
+        if left[buy] == 0:
+            queues.next_buy[buyer] += 1
+
+
+@kernel
+def next_line(lines: Lines, flow: Int, area: int) -> int:
+    """First line with flow out of the area as a signed number, 0 when there is none."""
+    for line in range(len(flow)):
+        if flow[line] > 0 and lines.source[line] == area:
+            return line + 1
+        if flow[line] < 0 and lines.target[line] == area:
+            return -line - 1
+    return 0
+
+
+@kernel
+def take(flow: Int, steps: Int, begin: int, end: int, most: int) -> int:
+    """Take the largest common flow, at most `most`, off the signed lines steps[begin:end]; returns it."""
+    amount = most
+    for i in range(begin, end):
+        amount = min(amount, abs(flow[abs(steps[i]) - 1]))
+    for i in range(begin, end):
+        flow[abs(steps[i]) - 1] -= amount if steps[i] > 0 else -amount
+    return amount
+
+
+@kernel
+def walk(lines: Lines, flow: Int, need: Int, origin: int, steps: Int, seen: Int) -> int:
+    """Follow the flow from `origin` to the first area in need; returns the number of steps, -1 if stranded.
+
+    Circles met on the way are taken out of the flow. `steps` and `seen` hold lines and areas passed.
+    """
+    count = 0
+    seen[0] = origin
+    while need[seen[count]] <= 0:
+        step = next_line(lines, flow, seen[count])
+        if step == 0:
+            return -1
+        area = lines.target[step - 1] if step > 0 else lines.source[-step - 1]
+        steps[count] = step
+        for i in range(count + 1):
+            if seen[i] == area:
+                take(flow, steps, i, count + 1, UNLIMITED)
+                count = i - 1
+                break
+        count += 1
+        seen[count] = area
+    return count
+
+
+@kernel
+def find_path(paths: Paths, source: int, target: int, steps: Int, count: int) -> int:
+    """Row of the path table that has exactly these steps."""
+    for row in range(paths.ranges[source, target, 0], paths.ranges[source, target, 1]):
+        same = count == paths.table.shape[1] or paths.table[row, count] == 0
+        for i in range(count):
+            same = same and paths.table[row, i] == steps[i]
+        if same:
+            return row
+    return -1
+
+
+@kernel
+def form_contracts(
+    book: Book, lines: Lines, paths: Paths, filled: Int, flow: Int, queues: Queues,
+    pairs: Pairs, scratch: Int,
+) -> bool:  # fmt: skip
+    """Contracts of one market; `flow` becomes the flow they cause. False when flow and fills disagree."""
+    queue_orders(book, filled, queues)
+    need, steps, seen = scratch[2, : len(book.wanted)], scratch[3], scratch[4]
+    for area in range(len(need)):
+        sold = bought = 0
+        for i in range(book.first[area], book.first[area + 1]):
+            if book.side[i] == SELL:
+                sold += filled[i]
+            else:
+                bought += filled[i]
+        need[area] = bought - sold
+        pair(queues, area, area, 0, min(sold, bought), pairs)
+    rest = flow.copy()
+    flow[:] = 0
+    for area in range(len(need)):
+        while need[area] < 0:
+            count = walk(lines, rest, need, area, steps, seen)
+            if count < 0:
+                return False
+            end = seen[count]
+            amount = take(rest, steps, 0, count, min(-need[area], need[end]))
+            for i in range(count):
+                flow[abs(steps[i]) - 1] += amount if steps[i] > 0 else -amount
+            need[area] += amount
+            need[end] -= amount
+            path = find_path(paths, area, end, steps, count)
+            if path < 0:
+                return False
+            pair(queues, area, end, path, amount, pairs)
+    return bool(need.max() == 0)
