@@ -25,12 +25,15 @@ from ledger.encoding import canonical_json
 from ledger.keys import CHAIN_ID_BYTES
 from ledger.rules import Rules, read_rules
 from market.errors import DataError, DigitalGridError
-from market.units import ENERGY_BOUND, Int
+from market.units import ENERGY_BOUND, PPM, PRICE_BOUND, Int
 
 FORMAT = "digitalgrid-frames/1"
 ENROLMENT_TAG = b"DG/enrol/v1\0"
 LONGEST = 1 << 22
 LENGTH_BYTES = 4
+BRIGHTEST_WH_KW = 1 << 16
+"""No kW of PV yields as much in a slot; keeps forecasts far from the end of int64."""
+PRICES = 1 - PRICE_BOUND, PRICE_BOUND - 1
 PUBLIC_KEY_BYTES, SIGNATURE_BYTES, DIGEST_BYTES = 32, 64, 32
 
 Message = dict[str, Any]
@@ -144,7 +147,7 @@ class Genesis:
         party = read.whole("party")
         if not 0 <= party < rules.parties:
             raise read.fault("party")
-        history = read.wholes("load_history_wh", HISTORY_DAYS * rules.calendar.per_day)
+        history = read.wholes("load_history_wh", HISTORY_DAYS * rules.calendar.per_day, (0, ENERGY_BOUND))
         chain_id = read.octets("chain", CHAIN_ID_BYTES)
         return cls(chain_id, party, read.whole("start"), rules, read.installation(), history)
 
@@ -207,11 +210,11 @@ class Report:
             stored_wh=read.whole("stored_wh"),
             load_wh=read.whole_or_none("load_wh"),
             reading_wh=read.whole_or_none("reading_wh"),
-            solar_wh_kw=read.wholes("solar_wh_kw", ahead),
-            outside=read.wholes("outside", ahead),
-            traded_ppm=read.wholes("traded_ppm", per_day),
-            best_bid=read.each("best_bid", _whole_or_none),
-            best_ask=read.each("best_ask", _whole_or_none),
+            solar_wh_kw=read.wholes("solar_wh_kw", ahead, (0, BRIGHTEST_WH_KW)),
+            outside=read.wholes("outside", ahead, PRICES),
+            traded_ppm=read.wholes("traded_ppm", per_day, (0, PPM)),
+            best_bid=read.each("best_bid", _price_or_none),
+            best_ask=read.each("best_ask", _price_or_none),
             contracts=read.each("contracts", _pair),
             live=read.each("live", _pair),
         )
@@ -264,12 +267,14 @@ class _Reader:
         """An integer or nothing."""
         return self._read(name, _whole_or_none)
 
-    def wholes(self, name: str, count: int) -> Int:
-        """A column of `count` integers."""
-        column = self.each(name, _whole)
+    def wholes(self, name: str, count: int, bounds: tuple[int, int]) -> Int:
+        """A column of `count` integers within bounds, both included."""
+        column = np.array(self.each(name, _whole), np.int64)
         if len(column) != count:
             raise DataError(f"has {len(column)} values, not {count}", where=f"frame {self._kind}: {name}")
-        return np.array(column, np.int64)
+        if column.min() < bounds[0] or column.max() > bounds[1]:
+            raise self.fault(name)
+        return column
 
     def each(self, name: str, read: Callable[[Any], Row]) -> tuple[Row, ...]:
         """A list, each element read alike."""
@@ -305,6 +310,12 @@ def _whole(value: object) -> int:
 
 def _whole_or_none(value: object) -> int | None:
     return None if value is None else _whole(value)
+
+
+def _price_or_none(value: object) -> int | None:
+    if value is not None and not PRICES[0] <= _whole(value) <= PRICES[1]:
+        raise ValueError("not a price")
+    return _whole_or_none(value)
 
 
 def _list(value: object) -> list[Any]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from agents.devices import charge_limit, discharge_limit, run_battery
 from agents.fleet import NO_COST, Role
-from agents.observing import Floats, View, stored_at_gate
+from agents.observing import OPEN_SEEN, Floats, View, stored_at_gate
 from market.design import MarketDesign
 from market.units import PPM, Int
 
@@ -90,7 +90,7 @@ def plan_battery(view: View, share: npt.NDArray[np.float64], slots: int) -> Int:
     for step in range(slots):
         net = view.net_wh[..., view.gate + step]
         wanted = np.where(worth[..., step], -net, 0)
-        if step == 0:
+        if step < OPEN_SEEN:
             wanted = _bend(view, wanted, share, stored)
         plan[..., step], stored = run_battery(view.battery, stored, wanted)
     return plan

@@ -18,6 +18,8 @@ from market.settlement import PostingKind
 from market.tables import Table
 from market.units import Int
 
+Deals = tuple[Table, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
 METERED = {
     "imbalance": PostingKind.IMBALANCE,
     "wheeling": PostingKind.WHEELING,
@@ -46,6 +48,8 @@ def step_info(world: World, step: Step, party: int, accepts: bool) -> dict[str, 
         accepts: whether the design took orders at that step; if not, the prices in the action were ignored.
     """
     every = np.ones(world.worlds, np.bool_)
+    deals = _deals(step, party)
+    money = _money(world, step, party, deals)
     delivered = world.t - 1
     outside = world.episode.outside[:, world.fleet.area[party], delivered]
     price, traded = _mean_price(step.contracts, world.worlds)
@@ -56,9 +60,9 @@ def step_info(world: World, step: Step, party: int, accepts: bool) -> dict[str, 
         "_price_jpy_kwh": traded,
         "outside_jpy_kwh": outside / 1000,
         "_outside_jpy_kwh": every,
-        "energy_wh": _masked(_energies(world, step, party), every),
+        "energy_wh": _masked(_energies(world, step, party, deals), every),
         "_energy_wh": every,
-        "money_jpy": _masked({part: jpy_of(x) for part, x in money_parts(world, step, party).items()}, every),
+        "money_jpy": _masked({part: jpy_of(amount) for part, amount in money.items()}, every),
         "_money_jpy": every,
         "refused": _masked(_refusals(world, step, party), every),
         "_refused": every,
@@ -79,39 +83,37 @@ def world_row(info: dict[str, Any], world: int) -> dict[str, Any]:
     return row
 
 
-def money_parts(world: World, step: Step, party: int) -> dict[str, Int]:
-    """Money a party accrued in a step by part, (worlds,) each [uJPY]; the sum is its reward."""
-    contracts = step.contracts
-    bought, sold = contracts["buyer"] == party, contracts["seller"] == party
-    last = contracts["last_resort"] == 1
-    paid = _per_world(world, contracts, contracts["energy"] * contracts["buy_price"], bought & ~last)
-    earned = _per_world(world, contracts, contracts["energy"] * contracts["sell_price"], sold & ~last)
-    resort = _per_world(world, contracts, contracts["energy"] * contracts["sell_price"], sold & last)
-    resort -= _per_world(world, contracts, contracts["energy"] * contracts["buy_price"], bought & last)
-    parts = {
-        "purchases": -paid,
-        "sales": earned,
-        "fee": -_per_world(world, contracts, contracts["energy"] * world.terms.fee, bought & ~last),
-        "last_resort": resort,
-    }
-    parts |= {name: step.money_ujpy[:, party, kind] for name, kind in METERED.items()}
-    parts["wear"] = -wear_cost(world.fleet.battery, world.passed_wh)[:, party]
-    parts["stored_energy"] = world.tally.credit_ujpy[:, party] if step.done else np.zeros(world.worlds, np.int64)
+def _deals(step: Step, party: int) -> Deals:
+    """Contracts of a party formed in a step, and which of them it bought and which are last resort."""
+    own = step.contracts[(step.contracts["buyer"] == party) | (step.contracts["seller"] == party)]
+    return own, own["buyer"] == party, own["last_resort"] == 1
+
+
+def _money(world: World, step: Step, party: int, deals: Deals) -> dict[str, Int]:
+    """Money accrued by part, (worlds,) each [uJPY]; the sum is the reward."""
+    own, bought, last = deals
+    energy, kinds = own["energy"], step.money_ujpy[:, party]
+    money = np.where(bought, -energy * own["buy_price"], energy * own["sell_price"])
+    resort = _per_world(world, own, money, last)
     if world.t == 1:
-        parts["last_resort"] = resort + world._opening_reward[:, party]
-    return parts
-
-
-def _energies(world: World, step: Step, party: int) -> dict[str, Int]:
-    contracts = step.contracts
-    bought, sold = contracts["buyer"] == party, contracts["seller"] == party
-    last = contracts["last_resort"] == 1
+        resort += world._opening_reward[:, party]
     return {
-        "bought": _per_world(world, contracts, contracts["energy"], bought & ~last),
-        "sold": _per_world(world, contracts, contracts["energy"], sold & ~last),
-        "last_resort": _per_world(
-            world, contracts, np.where(bought, contracts["energy"], -contracts["energy"]), last & (bought | sold)
-        ),
+        "purchases": _per_world(world, own, money, bought & ~last),
+        "sales": _per_world(world, own, money, ~bought & ~last),
+        "fee": -_per_world(world, own, energy * world.terms.fee, bought & ~last),
+        "last_resort": resort,
+        **{name: kinds[:, kind] for name, kind in METERED.items()},
+        "wear": -wear_cost(world.fleet.battery_of(np.array([party])), world.passed_wh[:, [party]])[:, 0],
+        "stored_energy": world.tally.credit_ujpy[:, party] if step.done else np.zeros(world.worlds, np.int64),
+    }
+
+
+def _energies(world: World, step: Step, party: int, deals: Deals) -> dict[str, Int]:
+    own, bought, last = deals
+    return {
+        "bought": _per_world(world, own, own["energy"], bought & ~last),
+        "sold": _per_world(world, own, own["energy"], ~bought & ~last),
+        "last_resort": _per_world(world, own, np.where(bought, own["energy"], -own["energy"]), last),
         "planned": world.plan_wh[:, party, world.t - 1],
         "metered": step.reading_wh[:, party],
         "stored": world.stored_wh[:, party],
@@ -137,11 +139,11 @@ def _per_world(world: World, contracts: Table, amount: Int, rows: npt.NDArray[np
 
 def _mean_price(contracts: Table, worlds: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Mean price [JPY/kWh] paid in the contracts traded in a step, and where there were any (worlds,)."""
-    free = contracts[contracts["last_resort"] == 0]
-    energy, value = np.zeros(worlds, np.int64), np.zeros(worlds, np.int64)
-    np.add.at(energy, free["world"], free["energy"])
-    np.add.at(value, free["world"], free["energy"] * free["buy_price"])
-    return value / np.maximum(energy, 1) / 1000, energy > 0
+    free = contracts["last_resort"] == 0
+    world, energy = contracts["world"][free], contracts["energy"][free]
+    total = np.bincount(world, energy, minlength=worlds)
+    value = np.bincount(world, energy * contracts["buy_price"][free], minlength=worlds)
+    return value / np.maximum(total, 1) / 1000, total > 0
 
 
 def _masked(columns: dict[str, Any], mask: npt.NDArray[np.bool_]) -> dict[str, Any]:

@@ -1,10 +1,16 @@
 """Entry point of the command `digitalgrid`, also `python -m experiments`."""
 
-from experiments.cli import app
+import sys
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; `device` leaves it at once, because a device loads next to nothing."""
+    if sys.argv[1:2] == ["device"]:
+        from agents.device import main as run_device
+
+        raise SystemExit(run_device(sys.argv[2:]))
+    from experiments.cli import app
+
     app(prog_name="digitalgrid")
 
 

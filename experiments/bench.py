@@ -22,11 +22,11 @@ from envs.scenario import load_scenario
 from envs.single_env import DigitalGridEnv
 from envs.vector_env import MarketVectorEnv
 from envs.world import World
+from ledger.encoding import signed_message
 
 SCENARIO = "urawa-misono"
 ROUNDS = 7
 SIGNED_STEPS = 24
-MESSAGE_BYTES = 64
 WORLDS_TARGET, SIGNED_TARGET = 50.0, 0.5
 
 
@@ -78,15 +78,16 @@ def time_worlds(worlds: int, seed: int) -> tuple[int, float, float, bool]:
     singles = [DigitalGridEnv(seed=seed + index, **shared) for index in range(worlds)]
     # one closure per environment: DummyVecEnv insists on different objects
     dummy = DummyVecEnv([lambda env=env: env for env in singles])  # type: ignore[misc]
-    parallel.reset(), dummy.reset()
+    parallel.reset()
+    dummy.reset()
     parties = len(parallel.world.fleet.senders)
     rng = np.random.default_rng(seed)
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS + 1):
         actions = rng.uniform(-1, 1, (worlds, 4)).astype(np.float32)
-        for side, env in zip(times, (parallel, dummy), strict=True):
+        for side, step in zip(times, (parallel.step, dummy.step), strict=True):
             start = perf_counter()
-            env.step(actions)
+            step(actions)
             side.append(perf_counter() - start)
     heads = [env.parallel.world.keeper.content_heads[0] for env in singles]
     # the first round compiles or loads the kernels
@@ -122,7 +123,7 @@ def _time_bare_loop(envelopes: int) -> float:
 
     key = Ed25519PrivateKey.generate()
     public = key.public_key()
-    messages = [index.to_bytes(MESSAGE_BYTES, "big") for index in range(envelopes)]
+    messages = [signed_message(index.to_bytes(8, "big")) for index in range(envelopes)]
     start = perf_counter()
     for message in messages:
         public.verify(key.sign(message), message)
@@ -136,7 +137,10 @@ def _print_table(result: EnvsBench) -> None:
     table = Table(title=f"envs: {SCENARIO}, dgp, medians of {result.rounds} alternating rounds")
     for column in ("what", "ours", "reference", "ratio", "target"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    decisions = f"{result.worlds} worlds, digest, decisions of {result.parties} parties /s\n(reference: DummyVecEnv of the same env)"
+    decisions = (
+        f"{result.worlds} worlds, digest, decisions of {result.parties} parties /s\n"
+        "(reference: DummyVecEnv of the same env)"
+    )
     envelopes = "one world, full ledger, envelopes /s\n(reference: bare sign + verify loop)"
     for what, ours, reference, ratio, target in (
         (decisions, result.parallel_decisions_s, result.dummy_decisions_s, result.worlds_ratio, WORLDS_TARGET),

@@ -188,32 +188,29 @@ def compare(
 
 @app.command()
 def export(
-    policy: Annotated[Path, typer.Argument(help="A trained policy, as `train` leaves it.")],
+    model: Annotated[Path, typer.Argument(help="A trained model, the archive that `train` leaves.")],
     out: Annotated[Path, typer.Option(help="ONNX file to make.")] = Path("policy.onnx"),
-    seed: Seed = 0,
-    as_json: Json = False,
 ) -> None:
     """Export a trained policy to ONNX with manifest and golden vectors.
 
-    Example: `digitalgrid export runs/train-home/policies/home.pt --out home.onnx`
+    Example: `digitalgrid export runs/train-home/policies/home.zip --out home.onnx`
     """
-    from experiments.export import export_policy
+    from experiments.export import export_policy, load_model
+    from experiments.runs import code_version
 
-    _show(export_policy(policy, out, seed=seed), as_json)
+    export_policy(load_model(model), out, {"model": model.name, "code_version": code_version()})
+    typer.echo(str(out))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def device(
-    context: typer.Context,
-    policy: Annotated[Path, typer.Argument(help="An exported policy.")],
-) -> None:
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def device(context: typer.Context) -> None:
     """Run an exported policy as a separate device that speaks frames on standard input and output.
 
     Example: `digitalgrid device home.onnx --key home-1.key`
     """
     from agents.device import main
 
-    raise typer.Exit(int(main([str(policy), *context.args]) or 0))
+    raise typer.Exit(main(context.args))
 
 
 @app.command()

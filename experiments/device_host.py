@@ -19,10 +19,10 @@ from agents.fleet import ROLE_NAMES, Role
 from agents.forecasting import FIRST_LAG_DAYS
 from agents.frames import Genesis, Installation, Report
 from agents.observing import NO_QUOTE, Floats
-from agents.policies import NetworkPolicy, Policy
+from agents.policies import Policy
 from agents.policy_file import PolicyFile, read_policy_file
 from agents.quoting import Quote, quote
-from envs.public_year import PublicYear
+from envs.public_year import PublicYear, public_year
 from envs.scenario_schema import Scenario
 from envs.world import Step, World
 from experiments.device_process import DeviceProcess
@@ -114,15 +114,26 @@ def run_device_day(
         PolicyError: the policy does not fit, or the device gave up.
     """
     policy = read_policy_file(policy_path)
+    known = year or public_year(scenario, None)
 
     def open_world(ledger: Mode, **more: Any) -> World:
         policies = {**(others or {}), policy.role: policy.policy}
-        options = {"seed": seed, "policies": policies, "year": year, "days": days, "held_out": held_out}
-        return World(scenario, design, ledger=ledger, **options, **more)
+        return World(
+            scenario,
+            design,
+            1,
+            seed,
+            policies=policies,
+            year=known,
+            days=days,
+            held_out=held_out,
+            ledger=ledger,
+            **more,
+        )
 
     evaluation = open_world("digest")
     seat = _Seat(evaluation, party, policy)
-    reference = None if model is None else _TorchReference(model, policy)
+    reference = None if model is None else _TorchReference(model)
     run = DeviceRun(party, policy.sha256, days, folder)
     with tempfile.TemporaryDirectory() as scratch:
         if key is None:
@@ -216,19 +227,10 @@ class _Seat:
 class _TorchReference:
     """The trained model beside its export."""
 
-    def __init__(self, model: Path, policy: PolicyFile) -> None:
-        from stable_baselines3 import PPO
+    def __init__(self, model: Path) -> None:
+        from experiments.export import actor_of, load_model
 
-        from experiments.export import actor_of
-
-        try:
-            loaded = PPO.load(model, device="cpu")
-        except (OSError, ValueError, KeyError) as error:
-            raise PolicyError(
-                "not a trained model", where=str(model), do="give the archive that train wrote"
-            ) from error
-        self._actor: nn.Module = actor_of(loaded)
-        self._policy: NetworkPolicy = policy.policy
+        self._actor: nn.Module = actor_of(load_model(model))
         self.found = TorchComparison()
 
     def compare(self, world: World, role: Role, action: Floats, made: Quote) -> None:

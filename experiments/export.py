@@ -101,6 +101,18 @@ def write_policy(
     return read_policy_file(network_path)
 
 
+def load_model(path: Path) -> "PPO":
+    """A trained model from the SB3 archive it was saved as; raises PolicyError when the file is none."""
+    from zipfile import BadZipFile
+
+    from stable_baselines3 import PPO
+
+    try:
+        return PPO.load(path, device="cpu")
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise PolicyError("not a trained model", where=str(path), do="give the archive that training saved") from error
+
+
 def actor_of(model: "PPO") -> "nn.Module":
     """Observation -> mean action within bounds, as one torch module; raises PolicyError when the model does not fit."""
     from stable_baselines3.common.distributions import DiagGaussianDistribution

@@ -180,10 +180,10 @@ def draw_congestion(results: Sequence[DesignResult]) -> Figure:
         left, right = figure.subplots(1, 2, sharey=True)
         for (name, values), colour in zip(lost.items(), (RED, ORANGE), strict=True):
             left.barh(places, values, 0.7, color=colour, label=name)
-        rents = [result.rent_jpy_day for result in results]
+        rents = np.array([result.rent_jpy_day for result in results])
         right.barh(places, rents, 0.7, color=BLUE)
-        for axis, values in ((left, np.sum(list(lost.values()), axis=0)), (right, np.array(rents))):
-            _write_bar_values(axis, places, values)
+        _write_bar_values(left, places, np.array(list(lost.values())).sum(0))
+        _write_bar_values(right, places, rents)
         left.set_yticks(places, labels)
         left.invert_yaxis()
         left.set_xlabel("kWh a day")
@@ -270,15 +270,15 @@ def _draw_prices(axis: Any, trace: Trace, window: slice, buyer_area: str) -> Non
             _steps(axis, hours, values, color=colour, linewidth=1.8 + 2.4 * place, label=f"price in {area.title()}")
     axis.set_ylabel("JPY/kWh")
     axis.set_ylim(0, 1.32 * float(np.nanmax(high)))
-    axis.set_title(_price_title(_jpy(trace.slots[f"price:{buyer_area}"][window]), low, high))
+    axis.set_title(_price_title(buyer_area, _jpy(trace.slots[f"price:{buyer_area}"][window]), low, high))
     axis.legend(loc="upper left", ncols=2, columnspacing=1.2)
 
 
-def _price_title(price: Floats, low: Floats, high: Floats) -> str:
+def _price_title(area: str, price: Floats, low: Floats, high: Floats) -> str:
     if not np.isfinite(price).any():
         return "Nobody trades: supply and surplus go through the retailer"
     share = np.nanmean((price - low) / np.maximum(high - low, 1e-9))
-    return f"Prices lie {share:.0%} of the way from feed-in price to value of consumption"
+    return f"Prices in {area.title()} lie {share:.0%} of the way from feed-in price to value of consumption"
 
 
 def _draw_volumes(axis: Any, trace: Trace, window: slice) -> None:
@@ -402,8 +402,9 @@ def _draw_curve(axis: Any, curve: LearningCurve) -> None:
 
 def _curve_title(curve: LearningCurve) -> str:
     last, best = curve.gain_jpy_day[-1].mean, max(curve.baselines.values(), default=0.0)
-    ratio = f", {last / best:.2f} times the best fixed mark-up" if best > 0 else ""
-    return f"{curve.role.capitalize()}: gain {last:,.0f} JPY/day{ratio}"
+    if best > 0:
+        return f"{curve.role.capitalize()}: {last / best:.2f} times the best mark-up's gain"
+    return f"{curve.role.capitalize()}: {last:,.0f} JPY/day gained"
 
 
 def _draw_bill(axis: Any, role: str, results: Sequence[DesignResult], designs: list[str], bidders: list[str]) -> None:

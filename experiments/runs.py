@@ -16,6 +16,7 @@ from typing import Any
 
 from market.errors import ConfigError
 
+FORMAT = "digitalgrid-run/1"
 RUNNING, COMPLETE = "running", "complete"
 
 
@@ -87,9 +88,10 @@ def create_run(out: Path | None, name: str) -> RunFolder:
 
 def open_run(path: Path) -> RunFolder:
     """An existing run folder; raises ConfigError when it is none."""
-    if not (path / "config.json").is_file():
+    run = RunFolder(path)
+    if run.read_json("config").get("format") != FORMAT:
         raise ConfigError("not a run folder", where=str(path), do="give the folder that simulate or demo made")
-    return RunFolder(path)
+    return run
 
 
 def code_version() -> str:

@@ -31,7 +31,7 @@ from experiments.metrics import (
     measure_totals,
     money_rows,
 )
-from experiments.runs import RunFolder, check_free, code_version, create_run
+from experiments.runs import FORMAT, RunFolder, check_free, code_version, create_run
 from experiments.trace import Trace, TraceRecorder, write_trace
 from ledger.keeper import Mode
 from market.design import MarketDesign, find_design
@@ -55,7 +55,7 @@ ROLE_OF_NAME = {
 class Order:
     """What is to be simulated, checked and resolved.
 
-    `named` are the policies by role name as given, for the record; `days` whole days, `horizon` open slots.
+    `named` are the policies by role name and `settings` the scenario's keys as given, for the record.
     """
 
     scenario: Scenario
@@ -63,6 +63,7 @@ class Order:
     year: PublicYear
     policies: Mapping[Role, Policy]
     named: Mapping[str, str]
+    settings: Mapping[str, object]
     days: int
     seed: int
     worlds: int
@@ -86,7 +87,7 @@ class Order:
     def config(self) -> dict[str, Any]:
         """Everything that decides the result, for `config.json`."""
         return {
-            "format": "digitalgrid-run/1",
+            "format": FORMAT,
             "code_version": code_version(),
             "scenario": self.scenario.model_dump(mode="json"),
             "design": self.design.name,
@@ -95,6 +96,7 @@ class Order:
             "worlds": self.worlds,
             "seed": self.seed,
             "policies": dict(self.named),
+            "settings": dict(self.settings),
             "ledger": self.ledger,
             "data_source": self.year.source,
             "data_sha256": self.year.content_digest,
@@ -234,7 +236,7 @@ def make_order(
     _check_range("seed", seed, 0, 2**62)
     _check_range("horizon", rules.horizon, 1, HALF_HOURS.year)
     mode = next(mode for mode in MODES if mode == ledger)
-    return Order(resolved, rules, year, by_role, dict(policies or {}), days, seed, worlds, mode)
+    return Order(resolved, rules, year, by_role, dict(policies or {}), dict(settings or {}), days, seed, worlds, mode)
 
 
 def simulate(order: Order, out: Path | None = None, progress: Progress | None = None) -> Simulation:

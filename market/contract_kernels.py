@@ -149,9 +149,15 @@ def find_path(paths: Paths, source: int, target: int, steps: Int, count: int) ->
 
 @kernel
 def form_contracts(
-    book: Book, lines: Lines, paths: Paths, filled: Int, flow: Int, queues: Queues,
-    pairs: Pairs, scratch: Int,
-) -> bool:  # fmt: skip
+    book: Book,
+    lines: Lines,
+    paths: Paths,
+    filled: Int,
+    flow: Int,
+    queues: Queues,
+    pairs: Pairs,
+    scratch: Int,
+) -> bool:
     """Contracts of one market; `flow` becomes the flow they cause. False when flow and fills disagree."""
     queue_orders(book, filled, queues)
     need, steps, seen = scratch[2, : len(book.wanted)], scratch[3], scratch[4]

@@ -116,22 +116,23 @@ def _sort_bids(design: MarketDesign, orders: Table) -> Bids:
 def _by_price(bids: Bids) -> Int:
     """Ranks of bids in order of arrival, sorted by market, area, price, side and arrival.
 
-    One sort of packed integers where they fit 63 bits, which is several times faster than sorting by columns.
+    One radix sort of packed integers where they fit 63 bits: several times faster than sorting by columns.
     """
+    from market.sorting_kernels import stable_order
+
     count = len(bids.place)
-    columns = [bids.market, bids.area, bids.price, bids.side, np.arange(count)]
+    columns = [bids.market, bids.area, bids.price, bids.side]
     if count == 0:
-        return columns[-1]
+        return np.zeros(0, np.int64)
     lowest = [int(column.min()) for column in columns]
     bits = [(int(column.max()) - low).bit_length() for column, low in zip(columns, lowest, strict=True)]
     if sum(bits) > MOST_BITS:
-        return np.asarray(np.lexsort(columns[-2::-1]), np.int64)
+        return np.asarray(np.lexsort(columns[::-1]), np.int64)
     key = np.zeros(count, np.int64)
     for column, low, width in zip(columns, lowest, bits, strict=True):
         key <<= width
         key |= column - low
-    key.sort()
-    return key & ((1 << bits[-1]) - 1)
+    return np.asarray(stable_order(key, sum(bits)), np.int64)
 
 
 def _check_bids(grid: Grid, bids: Bids, markets: int) -> None:

@@ -300,6 +300,24 @@ def test_a_report_with_a_wrong_value_is_refused_naming_the_part(name: str, value
         Report.from_message(message | {name: value}, DAY)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("solar_wh_kw", [-1] * AHEAD),
+        ("solar_wh_kw", [1 << 17] * AHEAD),
+        ("outside", [1 << 24] * AHEAD),
+        ("outside", [9_000] * (AHEAD - 1)),
+        ("traded_ppm", [1_000_001] * DAY),
+        ("best_bid", [1 << 24] * 4),
+        ("best_ask", [-(1 << 24)] * 4),
+    ],
+)
+def test_weather_prices_and_quotes_stay_within_what_can_be(name: str, value: list[int]) -> None:
+    """No number that a market sends can overflow a device's sums."""
+    with pytest.raises(DataError, match=name):
+        Report.from_message(json.loads(json.dumps(make_report(1).to_message())) | {name: value}, DAY)
+
+
 def test_unknown_and_missing_parts_are_refused() -> None:
     """A message has exactly its parts."""
     message = make_report(1).to_message()

@@ -16,7 +16,7 @@ from agents.fleet import Role
 from agents.observing import HIGHS, LOWS, WIDTH, Floats
 from agents.policy_file import act_alone, part_paths, read_policy_file
 from agents.quoting import ACTIONS
-from experiments.export import export_policy, network_bytes, write_policy
+from experiments.export import actor_of, export_policy, load_model, network_bytes, run_torch, write_policy
 from market.errors import PolicyError
 from tests.reference.networks import make_network
 
@@ -74,6 +74,16 @@ def test_an_export_acts_as_the_model_predicts(model: PPO, exported: Path, seen: 
     assert (np.abs(ours) <= 1).all()
     assert (np.abs(ours) == 1).any(), "the bounds must have been met"
     assert (np.abs(ours) < 0.9).any()
+
+
+def test_a_saved_model_is_read_and_anything_else_refused(model: PPO, seen: Floats, tmp_path: Path) -> None:
+    """The archive of a model gives the same actor; a missing or other file is one line."""
+    model.save(tmp_path / "model.zip")
+    assert (run_torch(actor_of(load_model(tmp_path / "model.zip")), seen) == run_torch(actor_of(model), seen)).all()
+    (tmp_path / "other.zip").write_text("no archive")
+    for name in ("other.zip", "missing.zip"):
+        with pytest.raises(PolicyError, match=name):
+            load_model(tmp_path / name)
 
 
 def test_normalisation_goes_inside(seen: Floats, tmp_path: Path) -> None:
@@ -184,6 +194,4 @@ def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 def test_the_same_model_gives_the_same_network_in_the_same_process(model: PPO, exported: Path) -> None:
     """No counter of the exporter leaks into the bytes."""
-    from experiments.export import actor_of
-
     assert network_bytes(actor_of(model)) == exported.read_bytes()

@@ -1,0 +1,31 @@
+"""The glossary: terms of the market in English and Japanese, as the report prints them."""
+
+GLOSSARY: tuple[tuple[str, str, str], ...] = (
+    ("slot", "コマ", "a half hour; everything is traded, planned, metered and settled by half hour"),
+    ("contract", "約定", "one seller delivers to one buyer, in one slot, at one price, over one path"),
+    ("gate", "ゲートクローズ", "one hour before delivery; afterwards nothing is traded and plans are fixed"),
+    ("plan", "計画値", "what a party says it will take or give in a slot; deviations are imbalance"),
+    ("imbalance", "インバランス", "metered energy apart from the plan: short when missing, long when left over"),
+    ("last resort", "最終保障", "the area's retailer supplies what was not bought and takes what was not sold"),
+    ("feed-in price", "余剰買取価格", "what the retailer pays for surplus"),
+    (
+        "value of consumption",
+        "",
+        "what a consumer saves by not buying from the retailer: tariff less wheeling, surcharge and fee",
+    ),
+    ("truthful", "", "asks and bids exactly what the energy is worth to the party"),
+    ("mark-up", "", "asks more, or bids less, than that by a fixed fraction of the band"),
+    ("dgp", "デジタルグリッド", "year-ahead continuous trade between parties, line capacity taken at contract time"),
+    ("call", "", "one auction of each half hour at its gate, one price for each area"),
+    ("spot", "スポット市場", "the day-ahead auction at 10:00, one price for each area and half hour"),
+    ("retail", "小売", "no market: everybody deals with the area's retailer"),
+    ("area", "エリア", "a price area of the Japanese power system"),
+    ("line", "連系線", "the connection between two areas, with a capacity for each direction and slot"),
+    ("market splitting", "市場分断", "areas get different prices because the line between them is full"),
+    ("congestion rent", "値差収益", "energy over a full line times the price difference between its ends"),
+    ("wheeling", "託送料金", "charge for use of the network, by metered import"),
+    ("surcharge", "再エネ賦課金", "charge that pays for renewable feed-in, by metered import"),
+    ("ledger", "台帳", "all signed orders, contracts, readings and payments, chained by hashes"),
+    ("digital grid router", "デジタルグリッドルータ", "the power converter that joins a member to the grid"),
+    ("held-out days", "", "days of every fourth week, which no training ever touches"),
+)
