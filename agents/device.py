@@ -206,6 +206,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DigitalGridError as error:
         print(f"digitalgrid device: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        print("digitalgrid device: the market closed its end (start it again)", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -58,7 +58,7 @@ class DigitalGridParallelEnv(ParallelEnv):  # type: ignore[misc]  # pettingzoo i
 
     def reset(self, seed: int | None = None, options: Info | None = None) -> tuple[dict[str, Floats], dict[str, Info]]:
         """Begin a new episode; without a seed the next one in order."""
-        self.world.reset(seed)
+        self.world.reset(None if seed is None else int(seed))
         self.agents = list(self.possible_agents)
         return self._observe(), {name: world_row(state_info(self.world), 0) for name in self.agents}
 

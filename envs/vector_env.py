@@ -91,13 +91,13 @@ class MarketVectorEnv(VectorEnv[Floats, Floats, Any]):
 
     def _first_key(self, seed: int | list[int | None] | None) -> int | None:
         if seed is None or isinstance(seed, int | np.integer):
-            return seed
+            return None if seed is None else int(seed)
         if all(key is None for key in seed):
             return None
         first = seed[0]
         if first is None or list(seed) != list(range(first, first + self.num_envs)):
             raise ConfigError("the keys of parallel worlds are consecutive", do="give the key of the first world")
-        return first
+        return int(first)
 
     def step(self, actions: npt.ArrayLike) -> StepReturn:
         """One half hour of every world."""

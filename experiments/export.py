@@ -31,6 +31,7 @@ from agents.policy_file import (
     seal,
 )
 from agents.quoting import ACTION_LAYOUT, ACTIONS
+from ledger.encoding import canonical_json
 from market.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -232,11 +233,17 @@ def golden_observations(real: Floats | None = None) -> Floats:
 def _manifest(
     provenance: Mapping[str, Any], network: bytes, golden: bytes, rows: int, apart: float | None
 ) -> dict[str, Any]:
+    try:
+        told = json.loads(canonical_json(dict(provenance)))
+    except (TypeError, ValueError) as error:
+        raise PolicyError(
+            f"provenance is not plain data: {error}", do="give text, whole numbers and finite ones"
+        ) from error
     return seal(
         {
             "format": FORMAT,
-            **{name: provenance[name] for name in NAMED},
-            "provenance": dict(provenance),
+            **{name: told[name] for name in NAMED},
+            "provenance": told,
             "network": {
                 "sha256": hashlib.sha256(network).hexdigest(),
                 "input": "observation float32 (n, fields), n free",

@@ -1,12 +1,8 @@
-"""Pictures: every figure of the report, as matplotlib figures made from a trace or from findings.
+"""Pictures of a run, from the trace of one world: a day, who traded with whom, batteries against price.
 
-Colours are those of Okabe and Ito (colour-blind safe); every axis has a unit; titles say what is to be seen.
+Every axis has a unit; titles say what is to be seen and are computed from the same series.
 """
 
-import io
-import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -15,10 +11,9 @@ import numpy.typing as npt
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from agents.fleet import Role
-from experiments.findings import DesignResult, LearningCurve
+from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, RED, SKY, STYLE, YELLOW
 from experiments.metrics import SOURCE_TITLES
 from experiments.trace import Trace
 from market.contracts import Source
@@ -26,36 +21,11 @@ from market.exchange import NO_PRICE
 from market.slots import HALF_HOURS
 from market.units import MJPY_PER_JPY, WH_PER_KWH, Int
 
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
-    "#222222",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#F0E442",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-)
-GREY, PALE = "#8a8a8a", "#e9e9e6"
 AREA_COLOURS = (BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK, YELLOW, GREY)
 SOURCE_COLOURS = {Source.SOLAR: ORANGE, Source.PROSUMER: GREEN, Source.THERMAL: "#777777", Source.GRID: PINK}
-STYLE = {
-    "font.size": 10,
-    "font.family": "sans-serif",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "svg.fonttype": "none",
-}
 Floats = npt.NDArray[np.float64]
+SEAM = 0.4
+"""Bars that touch get an edge of their own colour, or browsers show a hair of white between them."""
 LEAST_KWH = 0.05
 """Trades below this energy a day are not drawn."""
 ROLE_ORDER = (Role.HOME, Role.SOLAR, Role.THERMAL, Role.STORE, Role.RETAILER)
@@ -94,7 +64,10 @@ def draw_trades(trace: Trace) -> Figure:
             axis.set_axis_off()
             return figure
         scale = LogNorm(LEAST_KWH, max(float(shown.max()), 1.0))
-        axis.imshow(np.where(shown > 0, shown, np.nan), cmap="YlGnBu", norm=scale, aspect="auto")
+        edges = (np.arange(count + 1) - 0.5 for count in shown.shape[::-1])
+        cells = np.where(shown > 0, shown, np.nan)
+        axis.pcolormesh(*edges, cells, cmap="YlGnBu", norm=scale, edgecolor="white", linewidth=1)
+        axis.invert_yaxis()
         for row, column in np.argwhere(shown > 0):
             value = float(shown[row, column])
             colour = "white" if scale(value) > 0.62 else BLACK
@@ -115,8 +88,19 @@ def draw_batteries(trace: Trace, home_area: str, days: int = 3) -> Figure:
         axes = figure.subplots(3, 1, sharex=True, height_ratios=[1.25, 1, 1])
         _draw_battery_price(axes[0], trace, hours, home_area)
         total = passed.sum(0)
-        axes[1].bar(hours, np.maximum(total, 0), 0.5, align="edge", color=BLUE, label="charging")
-        axes[1].bar(hours, np.minimum(total, 0), 0.5, align="edge", color=ORANGE, label="discharging")
+        axes[1].bar(
+            hours, np.maximum(total, 0), 0.5, align="edge", color=BLUE, edgecolor=BLUE, linewidth=SEAM, label="charging"
+        )
+        axes[1].bar(
+            hours,
+            np.minimum(total, 0),
+            0.5,
+            align="edge",
+            color=ORANGE,
+            edgecolor=ORANGE,
+            linewidth=SEAM,
+            label="discharging",
+        )
         axes[1].axhline(0, color=BLACK, linewidth=0.8)
         axes[1].set_ylabel("kWh per\nhalf hour")
         axes[0].set_title(_battery_title(trace, total, home_area))
@@ -135,82 +119,6 @@ def draw_batteries(trace: Trace, home_area: str, days: int = 3) -> Figure:
     return figure
 
 
-def draw_learning(curves: Sequence[LearningCurve]) -> Figure:
-    """Held-out gain while learning, against truthful bidders (zero) and the best fixed mark-up."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.9 * max(len(curves), 1) + 0.4, 3.6), layout="constrained")
-        axes = figure.subplots(1, max(len(curves), 1), squeeze=False)[0]
-        for axis, curve in zip(axes, curves, strict=False):
-            _draw_curve(axis, curve)
-        axes[0].set_ylabel("gain over truthful on\nheld-out days [JPY/day]")
-    return figure
-
-
-def draw_bills(results: Sequence[DesignResult]) -> Figure:
-    """What each role pays or earns a day under each design, truthful and trained."""
-    roles = list(dict.fromkeys(role for result in results for role in result.cost_jpy_day))
-    designs = list(dict.fromkeys(result.design for result in results))
-    bidders = list(dict.fromkeys(result.bidders for result in results))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 0.9 + (0.3 + 0.27 * len(bidders)) * len(designs) + 0.5), layout="constrained")
-        axes = figure.subplots(1, len(roles), sharey=True, squeeze=False)[0]
-        for axis, role in zip(axes, roles, strict=True):
-            _draw_bill(axis, role, results, designs, bidders)
-        axes[0].set_yticks(range(len(designs)), designs)
-        axes[0].invert_yaxis()
-        figure.supxlabel("JPY a day: right of zero is paid, left of zero is earned", fontsize=10)
-        if len(bidders) > 1:
-            handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper right", ncols=len(bidders))
-    return figure
-
-
-def draw_congestion(results: Sequence[DesignResult]) -> Figure:
-    """What scarce line capacity costs under each design: energy not traded, and congestion rent."""
-    designs = list(dict.fromkeys(result.design for result in results))
-    bidders = list(dict.fromkeys(result.bidders for result in results))
-    lost = {
-        "cancelled by splitting": [_lost(result.cancelled_kwh_day) for result in results],
-        "never formed for lack of room": [_lost(result.never_formed_kwh_day) for result in results],
-    }
-    labels = [result.design + (f", {result.bidders}" if len(bidders) > 1 else "") for result in results]
-    places = np.arange(len(results)) + 0.35 * np.array([designs.index(result.design) for result in results])
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 1.2 + 0.34 * len(results)), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        for (name, values), colour in zip(lost.items(), (RED, ORANGE), strict=True):
-            left.barh(places, values, 0.7, color=colour, label=name)
-        rents = np.array([result.rent_jpy_day for result in results])
-        right.barh(places, rents, 0.7, color=BLUE)
-        _write_bar_values(left, places, np.array(list(lost.values())).sum(0))
-        _write_bar_values(right, places, rents)
-        left.set_yticks(places, labels)
-        left.invert_yaxis()
-        left.set_xlabel("kWh a day")
-        right.set_xlabel("JPY a day")
-        left.set_title("Energy not traded because the line was full")
-        right.set_title("Congestion rent collected by the line")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
-    return figure
-
-
-def svg_text(figure: Figure, name: str) -> str:
-    """The figure as SVG for use inside HTML: no prologue, no namespaces, no metadata, ids of its own."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(r'id="((?:figure|axes|patch|line2d|text|matplotlib|xtick|ytick|legend)[\w.]*)"', "", text)
-    return re.sub(r"(-?\d+\.\d\d)\d+", r"\1", text)
-
-
-def save_png(figure: Figure, path: Path) -> None:
-    """The figure as a PNG file of 150 dots per inch."""
-    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
-
-
 def pick_day(trace: Trace) -> int:
     """The day to show: sunny, with the line full for part of it."""
     per_day, days = HALF_HOURS.per_day, max(trace.days, 1)
@@ -224,9 +132,6 @@ def pick_day(trace: Trace) -> int:
         part = full[window].mean()
         scores.append(float(solar[window].sum()) * (1.0 if 0 < part < 0.7 else 0.5))
     return int(np.argmax(scores))
-
-
-# ---------------------------------------------------------------- parts of figures
 
 
 def _hours(window: slice) -> Floats:
@@ -287,10 +192,30 @@ def _draw_volumes(axis: Any, trace: Trace, window: slice) -> None:
         values = trace.slots[f"traded_wh:{source.name.lower()}"][window] / WH_PER_KWH
         if values.sum() < 0.01 * trace.slots["last_resort_wh"][window].sum() / WH_PER_KWH:
             continue
-        axis.bar(hours, values, 0.5, base, align="edge", color=colour, label=SOURCE_TITLES[source], linewidth=0)
+        axis.bar(
+            hours,
+            values,
+            0.5,
+            base,
+            align="edge",
+            color=colour,
+            label=SOURCE_TITLES[source],
+            edgecolor=colour,
+            linewidth=SEAM,
+        )
         base = base + values
     resort = trace.slots["last_resort_wh"][window] / WH_PER_KWH
-    axis.bar(hours, resort, 0.5, base, align="edge", color="#d9d9d9", label="last resort", linewidth=0)
+    axis.bar(
+        hours,
+        resort,
+        0.5,
+        base,
+        align="edge",
+        color="#d9d9d9",
+        label="last resort",
+        edgecolor="#d9d9d9",
+        linewidth=SEAM,
+    )
     axis.set_ylabel("kWh per\nhalf hour")
     share = base.sum() / max((base + resort).sum(), 1e-9)
     axis.set_title(f"{share:.0%} of the energy is traded freely, the rest is last resort")
@@ -310,7 +235,8 @@ def _draw_line(axis: Any, trace: Trace, window: slice, line: str) -> None:
     forward = trace.slots[f"forward_wh:{line}"][window] / WH_PER_KWH
     backward = trace.slots[f"backward_wh:{line}"][window] / WH_PER_KWH
     full = _is_full(trace, line)[window]
-    axis.bar(hours, flow, 0.5, align="edge", color=np.where(full, RED, SKY).tolist(), linewidth=0)
+    colours = np.where(full, RED, SKY).tolist()
+    axis.bar(hours, flow, 0.5, align="edge", color=colours, edgecolor=colours, linewidth=SEAM)
     _steps(axis, hours, forward, color=BLACK, linewidth=1.4, label="capacity")
     if flow.min() < 0:
         _steps(axis, hours, -backward, color=BLACK, linewidth=1.4)
@@ -376,71 +302,3 @@ def _mark_days(axis: Any, trace: Trace, hours: Floats) -> None:
 def _tick(first_slot: int, hour: int) -> str:
     text = f"{hour % 24}:00"
     return f"{text}\n{HALF_HOURS.day_of(first_slot + 2 * hour):%d %b}" if hour % 24 == 0 else text
-
-
-def _draw_curve(axis: Any, curve: LearningCurve) -> None:
-    mean = [point.mean for point in curve.gain_jpy_day]
-    low = [point.mean if point.low is None else point.low for point in curve.gain_jpy_day]
-    high = [point.mean if point.high is None else point.high for point in curve.gain_jpy_day]
-    axis.fill_between(curve.x, low, high, color=SKY, alpha=0.35, linewidth=0)
-    axis.plot(curve.x, mean, color=BLUE, linewidth=2, marker="o", markersize=3)
-    axis.margins(x=0.02)
-    for (name, level), colour in zip({"truthful": 0.0, **curve.baselines}.items(), (GREY, RED, GREEN), strict=False):
-        axis.axhline(level, color=colour, linewidth=1.4, linestyle="--")
-        axis.annotate(
-            name, (1, level), xycoords=("axes fraction", "data"), xytext=(-3, 3), textcoords="offset points",
-            ha="right", color=colour, fontsize=9,
-        )  # fmt: skip
-    middle = len(mean) // 2
-    axis.annotate(
-        "learned", (curve.x[middle], mean[middle]), xytext=(4, -14), textcoords="offset points", color=BLUE
-    )  # fmt: skip
-    axis.set_xlabel(curve.x_name)
-    axis.margins(y=0.12)
-    axis.set_title(_curve_title(curve))
-
-
-def _curve_title(curve: LearningCurve) -> str:
-    last, best = curve.gain_jpy_day[-1].mean, max(curve.baselines.values(), default=0.0)
-    if best > 0:
-        return f"{curve.role.capitalize()}: {last / best:.2f} times the best mark-up's gain"
-    return f"{curve.role.capitalize()}: {last:,.0f} JPY/day gained"
-
-
-def _draw_bill(axis: Any, role: str, results: Sequence[DesignResult], designs: list[str], bidders: list[str]) -> None:
-    height = 0.8 / len(bidders)
-    most = max((abs(result.cost_jpy_day.get(role, 0.0)) for result in results), default=1.0) or 1.0
-    for place, who in enumerate(bidders):
-        rows = [result for result in results if result.bidders == who and role in result.cost_jpy_day]
-        at = np.array([designs.index(row.design) for row in rows]) + (place - (len(bidders) - 1) / 2) * height
-        values = np.array([row.cost_jpy_day[role] for row in rows])
-        colour = (SKY, BLUE, GREEN)[place % 3]
-        axis.barh(at, values, height * 0.92, color=colour, label=who)
-        _write_bar_values(axis, at, values, most)
-    axis.axvline(0, color=BLACK, linewidth=0.8)
-    axis.set_title(role)
-    axis.xaxis.set_major_locator(MaxNLocator(3))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axis.grid(visible=False, axis="y")
-
-
-def _write_bar_values(axis: Any, places: Floats, values: Floats, most: float | None = None) -> None:
-    """Write each bar's value beyond its end, and leave room for it."""
-    for place, value in zip(places, values, strict=True):
-        text = f"{value:,.0f}" if abs(value) >= 9.5 or value == 0 else f"{value:.1f}"
-        axis.annotate(
-            text, (value, place), xytext=(3 if value >= 0 else -3, 0), textcoords="offset points", va="center",
-            ha="left" if value >= 0 else "right", fontsize=8, color=BLACK,
-        )  # fmt: skip
-    scale = max(most or 0.0, float(np.abs(values).max(initial=0.0))) or 1.0
-    low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
-    now_low, now_high = axis.get_xlim()
-    axis.set_xlim(
-        min(now_low, low - 0.45 * scale) if low < 0 else min(now_low, low - 0.02 * scale),
-        max(now_high, high + 0.45 * scale) if high > 0 else max(now_high, 0.05 * scale),
-    )
-    axis.grid(visible=False, axis="y")
-
-
-def _lost(energy_kwh: float | None) -> float:
-    return energy_kwh or 0.0

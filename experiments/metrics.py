@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.fleet import Role
+from envs.scenario_schema import Scenario
 from envs.tally import Flow
-from envs.world import World
+from envs.world import Step, World
 from market.contracts import Source
 from market.errors import Refusal
 from market.settlement import PostingKind
+from market.splitting import cancelled_by_splitting_wh
 from market.units import MJPY_PER_JPY, UJPY_PER_JPY, WH_PER_KWH, Int
 
 ROLE_TITLES = {
@@ -32,6 +34,9 @@ SOURCE_TITLES = {
     Source.THERMAL: "thermal",
     Source.GRID: "stores, reselling",
 }
+
+AMPLE_KW = 1e6
+"""More than any scenario of ours can send over a line [kW]."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,11 @@ class Measures:
 
 @dataclass(frozen=True)
 class Totals:
-    """Totals of the market over all worlds and counted slots."""
+    """Totals of the market over all worlds and counted slots.
+
+    `cancelled_wh` is what would have traded without line limits less what did, for the same orders; None where the
+    design does not split areas.
+    """
 
     worlds: int
     slots: int
@@ -94,6 +103,7 @@ class Totals:
     traded_ujpy: int
     split_slots: int
     rent_ujpy: int
+    cancelled_wh: int | None
     refused: dict[str, int]
 
     @property
@@ -124,19 +134,37 @@ def measure_roles(world: World) -> list[Measures]:
     return [_measure(world, ROLE_TITLES[role], role, where) for role, where in rows.items() if len(where)]
 
 
-def measure_totals(world: World, refused: Int, counted_slots: int) -> Totals:
+def measure_totals(world: World, refused: Int, cancelled_wh: int | None = None) -> Totals:
     """Totals of the market; `refused` (256,) counts order rows by `Refusal` code."""
     tally = world.tally
     lines = slice(world.accounts.parties, world.accounts.parties + len(world.grid.lines))
     return Totals(
         worlds=world.worlds,
-        slots=counted_slots,
+        slots=world.t - world.warm_up,
         traded_wh=int(tally.energy_wh[..., Flow.BOUGHT].sum()),
         traded_ujpy=int(tally.value_ujpy[..., Flow.BOUGHT].sum()),
         split_slots=int(tally.split.sum()),
         rent_ujpy=int(tally.money_ujpy[:, lines, PostingKind.RENT].sum()),
-        refused={name_of_code(code): int(refused[code]) for code in np.flatnonzero(refused) if code},
+        cancelled_wh=cancelled_wh,
+        refused={name_of_code(code): int(refused[code]) for code in map(int, np.flatnonzero(refused)) if code},
     )
+
+
+def cancelled_in_step(world: World, step: Step, flow_before_wh: Int) -> int:
+    """Energy of this step's auctions cancelled by splitting, all worlds together [Wh]; splitting designs only."""
+    live = step.given[step.codes == 0]
+    if not len(live):
+        return 0
+    return int(cancelled_by_splitting_wh(world.design, world.grid, live, world.capacity_wh, flow_before_wh).sum())
+
+
+def without_limits(scenario: Scenario) -> Scenario:
+    """The same scenario with lines that never fill: what would trade there less what trades never formed."""
+    lines = tuple(
+        line.model_copy(update={"forward_kw": AMPLE_KW, "backward_kw": AMPLE_KW, "levels_kw": ()})
+        for line in scenario.lines
+    )
+    return scenario.model_copy(update={"lines": lines})
 
 
 def name_of_code(code: int) -> str:

@@ -72,7 +72,9 @@ def write_report(
 
 def draw_pictures(findings: Findings, trace: Trace | None, site_area: str, figures: Path | None) -> dict[str, str]:
     """Every picture there is content for, as SVG text by name."""
+    from experiments import charts
     from experiments import figures as draw
+    from experiments.drawing import save_png, svg_text
 
     drawn = {}
     if trace is not None and trace.days:
@@ -82,15 +84,15 @@ def draw_pictures(findings: Findings, trace: Trace | None, site_area: str, figur
         if trace.of_devices("stored_wh"):
             drawn["batteries"] = draw.draw_batteries(trace, area)
     if findings.curves:
-        drawn["learning"] = draw.draw_learning(findings.curves)
+        drawn["learning"] = charts.draw_learning(findings.curves)
     if findings.designs:
-        drawn["bills"] = draw.draw_bills(findings.designs)
-        drawn["congestion"] = draw.draw_congestion(findings.designs)
+        drawn["bills"] = charts.draw_bills(findings.designs)
+        drawn["congestion"] = charts.draw_congestion(findings.designs)
     if figures is not None and drawn:
         figures.mkdir(exist_ok=True)
         for name, figure in drawn.items():
-            draw.save_png(figure, figures / f"{name}.png")
-    return {name: draw.svg_text(figure, name) for name, figure in drawn.items()}
+            save_png(figure, figures / f"{name}.png")
+    return {name: svg_text(figure, name) for name, figure in drawn.items()}
 
 
 def render(findings: Findings, pictures: Mapping[str, str], metrics: Mapping[str, Any]) -> str:
@@ -127,7 +129,7 @@ def findings_of_run(run: RunFolder) -> Findings:
         facts=facts_of(config, metrics),
         checks=_ledger_checks(run, metrics),
         limits=_limits(config, metrics),
-        commands=(command_of(config), f"digitalgrid report {run.path}"),
+        commands=(f"{command_of(config)} --out {run.path.name}", f"digitalgrid report {run.path.name}"),
     )
 
 
@@ -137,13 +139,14 @@ def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> tuple[Fac
     heads = metrics.get("content_heads") or [NONE]
     more = f" and {len(heads) - 1} more" if len(heads) > 1 else ""
     days = f"{config['days']} from {metrics['first_day']}, {metrics['held_out_days']} of them held out from training"
+    first = "; pictures show the first" if config["worlds"] > 1 else ""
     return (
         Fact("scenario", config["scenario"]["name"]),
         Fact("market design", f"{config['design']}, {config['horizon']} open slots"),
         Fact("bidders", f"{bidders}, all others truthful" if bidders else "all truthful"),
         Fact("data", config["data_source"]),
         Fact("days", days),
-        Fact("worlds and seed", f"{config['worlds']}, seed {config['seed']}"),
+        Fact("worlds and seed", f"{config['worlds']}, seed {config['seed']}{first}"),
         Fact("ledger", f"mode {config['ledger']}; content head {heads[0]}{more}"),
         Fact("code", config["code_version"]),
     )
@@ -222,11 +225,11 @@ def _fixed(value: float | None, digits: int) -> str:
 
 def _money(value: float | None) -> str:
     """JPY, with a decimal where it is small."""
-    return _fixed(value, 1 if value is not None and 0 < abs(value) < 100 else 0)
+    return _fixed(value, 1 if value is not None and 0 < abs(value) < 10 else 0)
 
 
 def _energy(value: float | None) -> str:
-    return _fixed(value, 1 if value is not None and 0 < abs(value) < 100 else 0)
+    return _fixed(value, 1 if value is not None and 0 < abs(value) < 10 else 0)
 
 
 def _percent(value: float | None) -> str:

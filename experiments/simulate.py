@@ -24,6 +24,7 @@ from envs.world import World
 from experiments.metrics import (
     Measures,
     Totals,
+    cancelled_in_step,
     kwh,
     mean_price_jpy_kwh,
     measure_parties,
@@ -37,7 +38,7 @@ from ledger.keeper import Mode
 from market.design import MarketDesign, find_design
 from market.errors import ConfigError
 from market.slots import HALF_HOURS
-from market.units import Int
+from market.units import UJPY_PER_JPY, Int
 
 MODES: tuple[Mode, ...] = ("off", "digest", "full")
 MOST_WORLDS = 4096
@@ -135,7 +136,8 @@ class Simulation:
             "traded_mean_jpy_kwh": mean_price_jpy_kwh(totals.traded_ujpy, totals.traded_wh),
             "split_slots": totals.split_slots,
             "split_share": totals.split_share,
-            "congestion_rent_jpy": totals.rent_ujpy / 1e6,
+            "cancelled_by_splitting_kwh": None if totals.cancelled_wh is None else kwh(totals.cancelled_wh),
+            "congestion_rent_jpy": totals.rent_ujpy / UJPY_PER_JPY,
             "refused_by_code": totals.refused,
             "roles": [_figures(row) for row in self.roles],
             "parties": [_figures(row) for row in self.parties],
@@ -152,6 +154,9 @@ class Simulation:
         console.print(f"traded       {kwh(totals.traded_wh):,.1f} kWh at a mean of {mean} JPY/kWh")
         all_slots = totals.slots * totals.worlds
         console.print(f"split slots  {totals.split_slots} of {all_slots} ({totals.split_share:.0%}): a line was full")
+        if totals.cancelled_wh is not None:
+            rent = totals.rent_ujpy / UJPY_PER_JPY
+            console.print(f"splitting    cancelled {kwh(totals.cancelled_wh):,.1f} kWh; rent {rent:,.0f} JPY")
         refused = ", ".join(f"{code} {count}" for code, count in totals.refused.items()) or "none"
         console.print(f"refused      {refused}")
         head = f", chain head {self.chain_head}" if self.chain_head else ""
@@ -224,7 +229,7 @@ def make_order(
 ) -> Order:
     """Check everything a user can get wrong before anything is written; raises ConfigError or DataError."""
     resolved = load_scenario(scenario, settings)
-    rules = find_design(design).with_horizon(horizon or resolved.horizon)
+    rules = find_design(design).with_horizon(resolved.horizon if horizon is None else horizon)
     if ledger not in MODES:
         raise ConfigError(f"unknown ledger mode {ledger!r}", do=f"choose one of {', '.join(MODES)}")
     days = resolved.episode_days if days is None else days
@@ -246,13 +251,13 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
     run.write_json("config", order.config())
     world = order.world(run.ledger if order.ledger == "full" else None)
     world.reset()
-    trace, refused = run_episode(world, progress)
+    played = run_episode(world, progress)
     result = Simulation(
         order=order,
         roles=measure_roles(world),
         parties=measure_parties(world),
-        totals=measure_totals(world, refused, world.slots),
-        trace=trace,
+        totals=measure_totals(world, played.refused, played.cancelled_wh),
+        trace=played.trace,
         first_slot=int(world.episode.first_slot[0]),
         content_heads=tuple(head.hex() for head in world.keeper.content_heads),
         chain_head=world.keeper.chain_head.hex() if world.keeper.chain_head else None,
@@ -262,19 +267,30 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
     return result
 
 
-def run_episode(world: World, progress: Progress | None = None) -> tuple[Trace, Int]:
-    """Step a world that was just reset to its end; its trace (world 0) and refused rows by code (256,)."""
+@dataclass(frozen=True)
+class Played:
+    """An episode played to its end: trace of world 0, refused rows by code (256,), energy cancelled by splitting."""
+
+    trace: Trace
+    refused: Int
+    cancelled_wh: int | None
+
+
+def run_episode(world: World, progress: Progress | None = None) -> Played:
+    """Step a world that was just reset to its end."""
     recorder = TraceRecorder(world)
     refused = np.zeros(CODES, np.int64)
-    done = False
+    splits, cancelled, done = world.design.capacity == "splitting", 0, False
     while not done:
+        before = world.flow_wh.copy() if splits else world.flow_wh
         step = world.step()
         recorder.record(step)
         refused += np.bincount(step.codes, minlength=CODES)
+        cancelled += cancelled_in_step(world, step, before) if splits else 0
         done = step.done
         if progress:
             progress(world.t, world.slots)
-    return recorder.finish(), refused
+    return Played(recorder.finish(), refused, cancelled if splits else None)
 
 
 def longest_days(year: PublicYear) -> int:
@@ -326,8 +342,8 @@ def _figures(row: Measures) -> dict[str, object]:
         "import_kwh": kwh(row.import_wh),
         "export_kwh": kwh(row.export_wh),
         "cost_jpy": row.cost_jpy,
-        "wear_jpy": row.wear_ujpy / 1e6,
-        "stored_credit_jpy": row.stored_credit_ujpy / 1e6,
+        "wear_jpy": row.wear_ujpy / UJPY_PER_JPY,
+        "stored_credit_jpy": row.stored_credit_ujpy / UJPY_PER_JPY,
         "refused_rows": row.refused_rows,
     }
 

@@ -182,8 +182,16 @@ def test_rewards_of_an_episode_sum_to_postings_less_wear_plus_stored_energy(desi
     assert world.tally.credit_ujpy.any()
 
 
-@pytest.mark.parametrize("party", ["home-2", "store-1", "mall", "thermal-1"])
-@pytest.mark.parametrize("design", DAYS)
+@pytest.mark.parametrize(
+    ("design", "party"),
+    [
+        *(("dgp", party) for party in ("home-2", "store-1", "mall", "thermal-1")),
+        ("call", "home-2"),
+        ("spot", "mall"),
+        ("retail", "home-2"),
+        ("retail", "thermal-1"),
+    ],
+)
 def test_the_money_parts_of_info_sum_to_the_reward(design: str, party: str) -> None:
     """At every step, the first with its opening and the last with its stored energy included."""
     worn = load_scenario("urawa-misono", WORN)

@@ -16,7 +16,10 @@ from agents.fleet import Role
 from agents.observing import HIGHS, LOWS, WIDTH, Floats
 from agents.policy_file import act_alone, part_paths, read_policy_file
 from agents.quoting import ACTIONS
+from envs.scenario import load_scenario
+from experiments.device_host import run_device_day
 from experiments.export import actor_of, export_policy, load_model, network_bytes, run_torch, write_policy
+from market.design import find_design
 from market.errors import PolicyError
 from tests.reference.networks import make_network
 
@@ -171,8 +174,19 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path, seen: Floats, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("about", [{}, ABOUT | {"role": "windmill"}, {"role": "home", "design": "dgp"}])
-def test_provenance_must_name_role_scenario_and_design(about: dict[str, Any], tmp_path: Path, seen: Floats) -> None:
+@pytest.mark.parametrize(
+    "about",
+    [
+        {},
+        ABOUT | {"role": "windmill"},
+        {"role": "home", "design": "dgp"},
+        ABOUT | {"at": Path("x")},
+        ABOUT | {"gain": float("nan")},
+    ],
+)
+def test_provenance_is_plain_data_and_names_role_scenario_and_design(
+    about: dict[str, Any], tmp_path: Path, seen: Floats
+) -> None:
     """A policy nobody can place is not written."""
     with pytest.raises(PolicyError):
         write_policy(make_network(1), tmp_path / "home", about, seen)
@@ -195,3 +209,29 @@ def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
 def test_the_same_model_gives_the_same_network_in_the_same_process(model: PPO, exported: Path) -> None:
     """No counter of the exporter leaks into the bytes."""
     assert network_bytes(actor_of(model)) == exported.read_bytes()
+
+
+def test_a_device_run_counts_what_rounding_flips_against_torch(model: PPO, exported: Path, tmp_path: Path) -> None:
+    """The trained model beside its export differs by float32 rounding only; another model by far more."""
+    model.save(tmp_path / "model.zip")
+    other = make_model(Blank())
+    with torch.no_grad():
+        other.policy.action_net.weight.neg_()
+    other.save(tmp_path / "other.zip")
+    found = []
+    for name in ("model", "other"):
+        run = run_device_day(
+            load_scenario("urawa-misono"),
+            find_design("dgp"),
+            exported,
+            tmp_path / f"ledger-{name}",
+            model=tmp_path / f"{name}.zip",
+        )
+        assert run.ok
+        assert run.torch is not None
+        found.append(run.torch)
+    assert found[0].values > 100
+    assert 0 < found[0].action_difference < 1e-5
+    assert found[0].flipped <= found[0].values // 100
+    assert found[1].action_difference > 0.1
+    assert found[1].flipped > found[1].values // 2
