@@ -125,7 +125,7 @@ def train(
 
     Example: `digitalgrid train urawa-misono --role home --seconds 60`
     """
-    from experiments.runs import create_run
+    from experiments.runs import choose_path
     from experiments.simulate import parse_policies
     from experiments.train import train as verb
 
@@ -138,7 +138,7 @@ def train(
         seconds=seconds,
         worlds=worlds,
         data_dir=data,
-        out=create_run(out, f"train-{role}").path,
+        out=choose_path(out, f"train-{role}"),
         opponents=opponents,
     )
     _show(result, as_json)

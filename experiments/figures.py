@@ -3,6 +3,7 @@
 Every axis has a unit; titles say what is to be seen and are computed from the same series.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -46,6 +47,26 @@ def draw_day(trace: Trace, day: int, buyer_area: str) -> Figure:
         axes[-1].set_xlim(0, 24)
         axes[-1].set_xticks(range(0, 25, 3), [f"{hour}:00" for hour in range(0, 25, 3)])
         axes[-1].set_xlabel(f"time of delivery on {HALF_HOURS.day_of(int(trace.slots['slot'][window.start]))}")
+    return figure
+
+
+def draw_designs(traces: Mapping[str, Trace], day: int, buyer_area: str) -> Figure:
+    """The same day under several designs, side by side: prices by area, and when the line was full."""
+    window = slice(day * HALF_HOURS.per_day, (day + 1) * HALF_HOURS.per_day)
+    rows = -(-len(traces) // 2)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 0.6 + 2.5 * rows), layout="constrained")
+        panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
+        for axis, (design, trace) in zip(panels.flat, traces.items(), strict=False):
+            _draw_design_day(axis, design, trace, window, buyer_area)
+        for axis in panels.flat[len(traces) :]:
+            axis.set_axis_off()
+        for axis in panels[:, 0]:
+            axis.set_ylabel("JPY/kWh")
+        shown: dict[str, Any] = {}
+        for axis in panels.flat:
+            shown |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        figure.legend(list(shown.values()), list(shown), loc="outside lower center", ncols=len(shown))
     return figure
 
 
@@ -147,6 +168,11 @@ def _steps(axis: Any, hours: Floats, values: Floats, **look: Any) -> None:
     axis.step(np.append(hours, hours[-1] + 0.5), np.append(values, values[-1]), where="post", **look)
 
 
+def _areas(trace: Trace) -> list[tuple[tuple[str, Int], str]]:
+    """Areas with their prices and colours."""
+    return list(zip(trace.named("price").items(), AREA_COLOURS, strict=False))
+
+
 def _band(axis: Any, trace: Trace, window: slice, area: str) -> tuple[Floats, Floats]:
     """Shade what lies between the feed-in price and the value of consumption; both series."""
     low, high = (_jpy(trace.slots[f"{what}:{area}"][window]) for what in ("feed_in", "value"))
@@ -168,8 +194,7 @@ def _draw_prices(axis: Any, trace: Trace, window: slice, buyer_area: str) -> Non
     low, high = _band(axis, trace, window, buyer_area)
     outside = _jpy(trace.slots[f"outside:{buyer_area}"][window])
     _steps(axis, hours, outside, color=GREY, linewidth=1, linestyle=(0, (3, 2)), label="price outside")
-    drawn = list(zip(trace.named("price").items(), AREA_COLOURS, strict=False))
-    for place, ((area, price), colour) in reversed(list(enumerate(drawn))):
+    for place, ((area, price), colour) in reversed(list(enumerate(_areas(trace)))):
         values = _jpy(price[window])
         if np.isfinite(values).any():
             _steps(axis, hours, values, color=colour, linewidth=1.8 + 2.4 * place, label=f"price in {area.title()}")
@@ -177,6 +202,27 @@ def _draw_prices(axis: Any, trace: Trace, window: slice, buyer_area: str) -> Non
     axis.set_ylim(0, 1.32 * float(np.nanmax(high)))
     axis.set_title(_price_title(buyer_area, _jpy(trace.slots[f"price:{buyer_area}"][window]), low, high))
     axis.legend(loc="upper left", ncols=2, columnspacing=1.2)
+
+
+def _draw_design_day(axis: Any, design: str, trace: Trace, window: slice, buyer_area: str) -> None:
+    hours = _hours(window)
+    _, high = _band(axis, trace, window, buyer_area)
+    full = np.zeros(len(hours), np.bool_)
+    for line in trace.named("flow_wh"):
+        full |= _is_full(trace, line)[window]
+    for hour in hours[full]:
+        axis.axvspan(hour, hour + 0.5, 0, 0.035, color=RED, linewidth=0)
+    axis.plot([], [], color=RED, linewidth=4, label="line full")
+    for place, ((area, price), colour) in reversed(list(enumerate(_areas(trace)))):
+        values = _jpy(price[window])
+        if np.isfinite(values).any():
+            _steps(axis, hours, values, color=colour, linewidth=1.6 + 2.2 * place, label=f"price in {area.title()}")
+    mean = _jpy(trace.slots[f"price:{buyer_area}"][window])
+    told = f"{np.nanmean(mean):.1f} JPY/kWh in {buyer_area.title()}" if np.isfinite(mean).any() else "no market price"
+    axis.set_title(f"{design}: {told}")
+    axis.set_ylim(0, 1.1 * float(np.nanmax(high)))
+    axis.set_xlim(0, 24)
+    axis.set_xticks(range(0, 25, 6), [f"{hour}:00" for hour in range(0, 25, 6)])
 
 
 def _price_title(area: str, price: Floats, low: Floats, high: Floats) -> str:

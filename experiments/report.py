@@ -14,6 +14,7 @@ from experiments.trace import Trace, read_trace
 from market.errors import ConfigError
 
 TEMPLATES = Path(__file__).parent / "templates"
+PICTURES = ("day", "trades", "batteries", "learning", "designs", "bills", "congestion")
 NONE = "–"
 ROLE_COLUMNS = (
     ("bought kWh", "bought_kwh", 1),
@@ -38,7 +39,10 @@ def report_run(folder: Path, out: Path | None = None) -> Path:
     metrics = run.read_json("metrics")
     findings = read_findings(folder) or findings_of_run(run)
     path = out or folder / "report.html"
-    write_report(findings, _trace_of(run), path, metrics=metrics, figures=folder / "figures")
+    others = {name.name: _read_trace(name) for name in sorted(run.tables.iterdir()) if (name / "slots.csv").exists()}
+    trace = _read_trace(run.tables) if (run.tables / "slots.csv").exists() else None
+    area = str(run.read_json("config")["scenario"]["site_area"])
+    write_report(findings, trace, path, site_area=area, designs=others, metrics=metrics, figures=folder / "figures")
     return path
 
 
@@ -48,6 +52,7 @@ def write_report(
     path: Path,
     *,
     site_area: str = "tokyo",
+    designs: Mapping[str, Trace] | None = None,
     metrics: Mapping[str, Any] | None = None,
     figures: Path | None = None,
 ) -> None:
@@ -58,10 +63,11 @@ def write_report(
         trace: series of one world for the pictures; those are left out if None.
         path: the HTML file, overwritten.
         site_area: area whose prices are shown against batteries.
+        designs: traces of the same days under several designs, by design.
         metrics: `metrics.json` of a run, for the table by role.
         figures: folder for PNG files, made when missing.
     """
-    pictures = draw_pictures(findings, trace, site_area, figures)
+    pictures = draw_pictures(findings, trace, site_area, designs or {}, figures)
     text = render(findings, pictures, metrics or {})
     try:
         path.write_text(text, encoding="utf-8")
@@ -70,7 +76,9 @@ def write_report(
         raise ConfigError(f"cannot write the report: {reason}", where=str(path), do="give another --out") from error
 
 
-def draw_pictures(findings: Findings, trace: Trace | None, site_area: str, figures: Path | None) -> dict[str, str]:
+def draw_pictures(
+    findings: Findings, trace: Trace | None, site_area: str, designs: Mapping[str, Trace], figures: Path | None
+) -> dict[str, str]:
     """Every picture there is content for, as SVG text by name."""
     from experiments import charts
     from experiments import figures as draw
@@ -83,6 +91,9 @@ def draw_pictures(findings: Findings, trace: Trace | None, site_area: str, figur
         drawn["trades"] = draw.draw_trades(trace)
         if trace.of_devices("stored_wh"):
             drawn["batteries"] = draw.draw_batteries(trace, area)
+    if designs:
+        first = trace if trace is not None and trace.days else next(iter(designs.values()))
+        drawn["designs"] = draw.draw_designs(designs, draw.pick_day(first), site_area)
     if findings.curves:
         drawn["learning"] = charts.draw_learning(findings.curves)
     if findings.designs:
@@ -107,8 +118,7 @@ def render(findings: Findings, pictures: Mapping[str, str], metrics: Mapping[str
     )  # fmt: skip
     return environment.get_template("report.html").render(
         findings=findings,
-        pictures={"day": "", "trades": "", "batteries": "", "learning": ""}
-        | {name: Markup(svg) for name, svg in pictures.items()},
+        pictures={name: Markup(pictures.get(name, "")) for name in PICTURES},
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         bill_roles=_bill_roles(findings.designs),
         role_headings=[heading for heading, _, _ in ROLE_COLUMNS],
@@ -199,13 +209,11 @@ def _limits(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> tuple[str,
     return tuple(limits)
 
 
-def _trace_of(run: RunFolder) -> Trace | None:
-    if not (run.tables / "slots.csv").exists():
-        return None
+def _read_trace(tables: Path) -> Trace:
     try:
-        return read_trace(run.tables)
+        return read_trace(tables)
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError("tables are damaged", where=str(run.tables), do="make the run again") from error
+        raise ConfigError("tables are damaged", where=str(tables), do="make the run again") from error
 
 
 def _bill_roles(designs: tuple[DesignResult, ...]) -> list[str]:

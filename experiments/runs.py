@@ -73,10 +73,15 @@ def check_free(out: Path | None) -> None:
         raise ConfigError("the run folder exists already", where=str(out), do="give another --out; nothing was written")
 
 
+def choose_path(out: Path | None, name: str) -> Path:
+    """The folder a run will be made in: `out`, or a free `runs/<time>-<name>`; raises ConfigError when `out` exists."""
+    check_free(out)
+    return out or _free_path(name)
+
+
 def create_run(out: Path | None, name: str) -> RunFolder:
     """Make a new run folder, by default `runs/<time>-<name>`; raises ConfigError when it exists or cannot be made."""
-    path = out or _free_path(name)
-    check_free(path)
+    path = choose_path(out, name)
     try:
         (path / "tables").mkdir(parents=True)
         (path / "state").write_text(RUNNING + "\n", encoding="utf-8")

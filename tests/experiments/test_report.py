@@ -1,6 +1,7 @@
 """The report: one file, complete, self-contained, and honest about what is missing."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from experiments.findings import (
 )
 from experiments.report import command_of, render, report_run, write_report
 from experiments.simulate import Simulation, make_order, simulate
+from experiments.trace import write_trace
 from market.errors import ConfigError
 
 VOID = {"meta", "br", "link", "img", "hr"}
@@ -94,8 +96,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Simulation:
 def full_text(run: Simulation, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A report with every section."""
     path = tmp_path_factory.mktemp("full") / "report.html"
-    write_report(FULL, run.trace, path, metrics=run.metrics(), figures=path.parent / "figures")
-    assert len(list((path.parent / "figures").glob("*.png"))) == 6
+    designs = {"dgp": run.trace, "spot": run.trace, "call": run.trace}
+    write_report(FULL, run.trace, path, designs=designs, metrics=run.metrics(), figures=path.parent / "figures")
+    assert len(list((path.parent / "figures").glob("*.png"))) == 7
     return path.read_text(encoding="utf-8")
 
 
@@ -111,8 +114,8 @@ def test_a_report_needs_no_other_file_and_no_host(full_text: str) -> None:
 
 
 def test_every_picture_is_inside_with_a_caption(full_text: str) -> None:
-    """Six pictures as inline SVG, each with its words as text."""
-    for name in ("day", "trades", "batteries", "learning", "bills", "congestion"):
+    """Seven pictures as inline SVG, each with its words as text."""
+    for name in ("day", "trades", "batteries", "learning", "designs", "bills", "congestion"):
         picture = re.search(f'<figure id="{name}">(.*?)</figure>', full_text, re.DOTALL)
         assert picture, name
         assert "<svg" in picture[1]
@@ -176,6 +179,18 @@ def test_the_command_in_the_report_makes_the_same_run(run: Simulation, tmp_path:
         assert (first.folder / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
+def test_traces_of_designs_in_the_tables_are_shown(run: Simulation) -> None:
+    """`report` finds tables/DESIGN beside the run's own tables; a damaged table is named in one line."""
+    folder = run.folder / "tables" / "spot"
+    folder.mkdir()
+    write_trace(run.trace, folder)
+    assert '<figure id="designs">' in report_run(run.folder).read_text(encoding="utf-8")
+    (folder / "slots.csv").write_text("time,slot\nx,y\n")
+    with pytest.raises(ConfigError, match="spot: tables are damaged"):
+        report_run(run.folder)
+    shutil.rmtree(folder)
+
+
 def test_a_picture_is_the_same_bytes_every_time(run: Simulation) -> None:
     """SVG without dates and random ids, so reports can be compared."""
     first, second = (svg_text(draw_day(run.trace, 0, "tokyo"), "day") for _ in range(2))
@@ -190,6 +205,7 @@ def test_pictures_are_drawn_where_little_or_nothing_trades(design: str, tmp_path
     text = report_run(made.folder).read_text(encoding="utf-8")
     assert "Nobody trades" in text
     assert 'id="batteries"' in text
+    assert not re.search(r"<figure[^>]*>\s*<figcaption>", text)
 
 
 def test_an_empty_report_has_no_empty_sections() -> None:
