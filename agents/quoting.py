@@ -37,7 +37,7 @@ ACTION: tuple[ActionField, ...] = (
     ActionField("sell_fraction", "(a+1)/2 of the band is added to the reservation price of a sale"),
     ActionField("buy_fraction", "(a+1)/2 of the band is taken off the reservation price of a purchase"),
     ActionField("patience", "max(a,0): how far the fractions move to 1 for the slot farthest from the gate"),
-    ActionField("battery", "a<0: this share of the gate slot's self-use plan is left out; a>0: a*a of the power is sold on top"),
+    ActionField("battery", "a<0: this share of the charge is sold instead; a>0: a*a of the power is discharged on top of self-use"),
 )
 ACTIONS = len(ACTION)
 TRUTHFUL: tuple[float, float, float, float] = (-1.0, -1.0, -1.0, 0.0)
@@ -97,14 +97,14 @@ def plan_battery(view: View, share: npt.NDArray[np.float64], slots: int) -> Int:
 
 
 def _bend(view: View, self_use: Int, share: npt.NDArray[np.float64], stored: Int) -> Int:
-    """The gate slot's self-use plan, less a share of it (share < 0) or with extra discharge (share > 0).
+    """The self-use plan with a share of the charge sold instead (share < 0) or extra discharge (share > 0).
 
     The extra discharge grows with the square of the share, so that exploring near the plan is cheap.
     """
     possible = np.clip(self_use, -discharge_limit(view.battery, stored), charge_limit(view.battery, stored))
-    kept = possible + possible * np.minimum(share, 0.0)
+    passed_on = np.maximum(possible, 0) * np.minimum(share, 0.0)
     sold = np.maximum(share, 0.0) ** 2 * view.battery.power_wh
-    return np.rint(kept - sold).astype(np.int64)
+    return np.rint(possible + passed_on - sold).astype(np.int64)
 
 
 def _self_use_pays(view: View, slots: int) -> npt.NDArray[np.bool_]:

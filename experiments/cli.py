@@ -31,9 +31,6 @@ class Verbs(TyperGroup):
         except KeyboardInterrupt as error:
             typer.echo("\ndigitalgrid: stopped; a run folder begun says 'running' in its file 'state'", err=True)
             raise typer.Exit(INTERRUPTED) from error
-        except BrokenPipeError as error:
-            sys.stderr.close()
-            raise typer.Exit(0) from error
 
 
 def _group(help_text: str) -> typer.Typer:

@@ -211,8 +211,8 @@ def _draw_design_day(axis: Any, design: str, trace: Trace, window: slice, buyer_
     for line in trace.named("flow_wh"):
         full |= _is_full(trace, line)[window]
     for hour in hours[full]:
-        axis.axvspan(hour, hour + 0.5, 0, 0.035, color=RED, linewidth=0)
-    axis.plot([], [], color=RED, linewidth=4, label="line full")
+        axis.axvspan(hour, hour + 0.5, 0, 0.035, color=BLACK, linewidth=SEAM)
+    axis.plot([], [], color=BLACK, linewidth=4, label="line full")
     for place, ((area, price), colour) in reversed(list(enumerate(_areas(trace)))):
         values = _jpy(price[window])
         if np.isfinite(values).any():

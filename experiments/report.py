@@ -11,6 +11,7 @@ from experiments.findings import Check, DesignResult, Estimate, Fact, Findings, 
 from experiments.glossary import GLOSSARY
 from experiments.runs import COMPLETE, RunFolder, open_run
 from experiments.trace import Trace, read_trace
+from market.design import DESIGNS
 from market.errors import ConfigError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,7 +40,7 @@ def report_run(folder: Path, out: Path | None = None) -> Path:
     metrics = run.read_json("metrics")
     findings = read_findings(folder) or findings_of_run(run)
     path = out or folder / "report.html"
-    others = {name.name: _read_trace(name) for name in sorted(run.tables.iterdir()) if (name / "slots.csv").exists()}
+    others = {name: _read_trace(run.tables / name) for name in DESIGNS if (run.tables / name / "slots.csv").exists()}
     trace = _read_trace(run.tables) if (run.tables / "slots.csv").exists() else None
     area = str(run.read_json("config")["scenario"]["site_area"])
     write_report(findings, trace, path, site_area=area, designs=others, metrics=metrics, figures=folder / "figures")
