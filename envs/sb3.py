@@ -15,7 +15,8 @@ from agents.fleet import Role
 from agents.observing import Floats
 from envs.reward import REWARD_SCALE_JPY, reward_of
 from envs.spaces import action_space, checked_actions, observation_space
-from envs.world import World
+from envs.world import Step, World
+from market.units import Int
 
 
 class MarketVecEnv(VecEnv):
@@ -35,9 +36,12 @@ class MarketVecEnv(VecEnv):
         super().__init__(world.worlds * len(self.rows), observation_space(), action_space())
         self._no_news: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
 
+    bootstraps = True
+    """Whether an episode's end is a cut (SB3 then adds the value of the state it was cut in)."""
+
     def reset(self) -> VecEnvObs:
         """Begin a new episode in every world; a seed given before through `seed` is the key of world 0."""
-        self.world.reset(self._seeds[0])
+        self._begin()
         self._reset_seeds()
         self._reset_options()
         return self._observe()
@@ -52,13 +56,21 @@ class MarketVecEnv(VecEnv):
             raise RuntimeError("step_wait was called before step_async")
         step = self.world.step({self.role: self._actions})
         self._actions = None
-        reward = reward_of(step.reward_ujpy[:, self.rows], self.scale_jpy).astype(np.float32).reshape(-1)
+        reward = reward_of(self._money(step), self.scale_jpy).astype(np.float32).reshape(-1)
         if not step.done:
             return self._observe(), reward, np.zeros(self.num_envs, np.bool_), self._no_news
         ended = self._observe()
-        infos = [{"terminal_observation": row, "TimeLimit.truncated": True} for row in ended]
-        self.world.reset()
+        infos = [{"terminal_observation": row, "TimeLimit.truncated": self.bootstraps} for row in ended]
+        self._begin()
         return self._observe(), reward, np.ones(self.num_envs, np.bool_), infos
+
+    def _begin(self) -> None:
+        """Start the next episode."""
+        self.world.reset(self._seeds[0])
+
+    def _money(self, step: Step) -> Int:
+        """What a step is worth to each learner (worlds, parties of the role) [uJPY]."""
+        return step.reward_ujpy[:, self.rows]
 
     def _observe(self) -> Floats:
         return self.world.observe(self.role).reshape(self.num_envs, -1)

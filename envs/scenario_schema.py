@@ -137,7 +137,7 @@ class ThermalSpec(_Spec):
 
     area: str
     units_kw: tuple[PowerKw, ...] = (20.0, 20.0, 20.0, 20.0)
-    cost_jpy_kwh: tuple[PriceJpy, ...] = (9.0, 12.0, 15.0, 18.0)
+    cost_jpy_kwh: tuple[PriceJpy, ...] = (8.1, 9.3, 10.1, 11.7)
 
 
 class TermsSpec(_Spec):
@@ -146,7 +146,7 @@ class TermsSpec(_Spec):
     wheeling_jpy_kwh: PriceJpy = 9.44
     surcharge_jpy_kwh: PriceJpy = 2.90
     fee_jpy_kwh: PriceJpy = 0.66
-    retail_margin_jpy_kwh: PriceJpy = 10.66
+    retail_margin_jpy_kwh: PriceJpy = 4.66
     feed_in_discount_jpy_kwh: PriceJpy = 1.0
     feed_in_floor_jpy_kwh: PriceJpy = 0.5
     imbalance_penalty_jpy_kwh: PriceJpy = 3.0
