@@ -2,7 +2,7 @@
 
 The action has four numbers in [-1, 1] (`ACTION`): sell fraction and buy fraction of the band between
 feed-in and consumption value, patience for slots farther from the gate, and how the battery leaves
-the self-use plan in the gate slot. Limits cannot leave the individually rational band.
+the self-use plan in the first OPEN_SEEN slots from the gate. Limits cannot leave the individually rational band.
 
 - *Target* of an open slot = forecast net energy + battery plan; order = target less position.
 - *Truthful* is the action (-1, -1, -1, 0): a limit at the reservation price for all of it.
@@ -37,7 +37,7 @@ ACTION: tuple[ActionField, ...] = (
     ActionField("sell_fraction", "(a+1)/2 of the band is added to the reservation price of a sale"),
     ActionField("buy_fraction", "(a+1)/2 of the band is taken off the reservation price of a purchase"),
     ActionField("patience", "max(a,0): how far the fractions move to 1 for the slot farthest from the gate"),
-    ActionField("battery", "a<0: this share of the charge is sold instead; a>0: a*a of the power is discharged on top of self-use"),
+    ActionField("battery", "a<0: min(-2a, 1) of the charge is sold instead; a>0: a^3 of the power is discharged on top"),
 )
 ACTIONS = len(ACTION)
 TRUTHFUL: tuple[float, float, float, float] = (-1.0, -1.0, -1.0, 0.0)
@@ -97,14 +97,15 @@ def plan_battery(view: View, share: npt.NDArray[np.float64], slots: int) -> Int:
 
 
 def _bend(view: View, self_use: Int, share: npt.NDArray[np.float64], stored: Int) -> Int:
-    """The self-use plan with a share of the charge sold instead (share < 0) or extra discharge (share > 0).
+    """The self-use plan with some of the charge sold instead (share < 0) or with extra discharge (share > 0).
 
-    The extra discharge grows with the square of the share, so that exploring near the plan is cheap.
+    Half of the way down already sells all of the charge, and the extra discharge grows with the cube:
+    a kWh sold here costs more to buy back than it earns, so exploring near the plan must be cheap.
     """
     possible = np.clip(self_use, -discharge_limit(view.battery, stored), charge_limit(view.battery, stored))
-    passed_on = np.maximum(possible, 0) * np.minimum(share, 0.0)
-    sold = np.maximum(share, 0.0) ** 2 * view.battery.power_wh
-    return np.rint(possible + passed_on - sold).astype(np.int64)
+    passed_on = np.maximum(possible, 0) * np.maximum(2 * np.minimum(share, 0.0), -1.0)
+    more = np.maximum(share, 0.0)
+    return np.rint(possible + passed_on - more * more * more * view.battery.power_wh).astype(np.int64)
 
 
 def _self_use_pays(view: View, slots: int) -> npt.NDArray[np.bool_]:

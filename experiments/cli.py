@@ -57,6 +57,7 @@ Policies = Annotated[
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the scenario: homes.count=3.")]
 Horizon = Annotated[int | None, typer.Option(help="Open slots after the gate in rolling designs.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from what is in the run folder.")]
 Worlds = Annotated[int, typer.Option(help="Parallel worlds, each with a seed of its own.")]
 
 
@@ -107,37 +108,40 @@ def simulate(
 def train(
     scenario: Scenario = "urawa-misono",
     design: Design = "dgp",
-    role: Annotated[str, typer.Option(help="Who learns: home, solar, thermal or store.")] = "home",
+    role: Annotated[str, typer.Option(help="Who learns: home, mall, thermal or store.")] = "home",
     seed: Seed = 0,
-    seconds: Annotated[float, typer.Option(help="How long to learn.")] = 60.0,
-    worlds: Worlds = 64,
+    steps: Annotated[int | None, typer.Option(help="Training samples; the role's own number if not given.")] = None,
     opponent: Annotated[
         list[str] | None, typer.Option(help="ROLE=POLICY of the others; truthful if not given.")
     ] = None,
     data: Data = None,
     out: Out = None,
+    resume: Resume = False,
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Train one role's policy against the others.
+    """Train one role's policy against the others and export it; Ctrl-C keeps a checkpoint for --resume.
 
-    Example: `digitalgrid train urawa-misono --role home --seconds 60`
+    Example: `digitalgrid train urawa-misono --role home --seed 1 --out runs/home-1`
     """
-    from experiments.runs import choose_path
-    from experiments.simulate import parse_policies
-    from experiments.train import train as verb
+    from experiments.runs import check_free, choose_path
+    from experiments.simulate import named_role
+    from experiments.train import make_task, train_role
 
-    opponents = parse_policies(opponent or [])
-    result = verb(
-        scenario,
-        design,
-        role,
+    order = _order(scenario, design, opponent, data, settings)
+    if not resume:
+        check_free(out)
+    task = make_task(
+        order.scenario,
+        order.design,
+        order.year,
+        named_role(role, "--role"),
         seed=seed,
-        seconds=seconds,
-        worlds=worlds,
-        data_dir=data,
-        out=choose_path(out, f"train-{role}"),
-        opponents=opponents,
+        opponents=order.policies,
+        steps=steps,
     )
+    folder = choose_path(out, f"train-{role}")
+    result = _with_progress("training", lambda bar: train_role(task, folder, resume=resume, progress=bar))
     _show(result, as_json)
 
 
@@ -146,41 +150,54 @@ def evaluate(
     scenario: Scenario = "urawa-misono",
     design: Design = "dgp",
     policy: Policies = None,
-    seed: Seed = 0,
-    seeds: Annotated[int, typer.Option(help="Number of training seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Training seeds, when no policy is given.")] = 5,
+    wear: Annotated[float, typer.Option(min=0, help="Battery wear of the second part [JPY/kWh].")] = 22.0,
+    steps: Annotated[int | None, typer.Option(help="Training samples; each role's own number if not given.")] = None,
     data: Data = None,
     out: Out = None,
+    resume: Resume = False,
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Compare a trained role with truthful bidders and the best fixed mark-up on held-out days.
+    """Judge policies on held-out days against truthful bidding and the best fixed mark-up.
 
-    Example: `digitalgrid evaluate urawa-misono --policy home=runs/demo/policies/home.onnx`
+    With --policy the given ones; without, train homes and the mall with several seeds first (long; --resume).
+    Example: `digitalgrid evaluate urawa-misono --seeds 5 --out runs/five-seeds`
     """
-    from experiments.evaluate import evaluate as verb
-    from experiments.simulate import parse_policies
+    from experiments.runs import check_free
+    from experiments.study import judge_policies, run_study
 
-    policies = parse_policies(policy or [])
-    _show(verb(scenario, design, policies=policies, seed=seed, seeds=seeds, data_dir=data, out=out), as_json)
+    order = _order(scenario, design, policy, data, settings)
+    if not resume:
+        check_free(out)
+    if order.policies:
+        result = judge_policies(order)
+    else:
+        result = run_study(order, out, seeds, wear_jpy_kwh=wear, steps=steps, resume=resume)
+    _show(result, as_json)
 
 
 @app.command()
 def compare(
     scenario: Scenario = "urawa-misono",
     policy: Policies = None,
-    days: Days = None,
-    seed: Seed = 0,
+    days: Annotated[int, typer.Option(min=2, max=7, help="Days; the first is not counted.")] = 7,
+    worlds: Annotated[int, typer.Option(min=1, help="Held-out worlds.")] = 13,
+    seed: Seed = 10_000,
     data: Data = None,
-    out: Out = None,
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Run the same days under every market design.
+    """Run the same held-out days under every market design, truthful and with the policies given.
 
-    Example: `digitalgrid compare urawa-misono --days 7`
+    Example: `digitalgrid compare urawa-misono --days 3 --policy home=markup:0.5`
     """
-    from experiments.compare import compare as verb
-    from experiments.simulate import parse_policies
+    from experiments.compare import compare_designs
 
-    _show(verb(scenario, policies=parse_policies(policy or []), days=days, seed=seed, data_dir=data, out=out), as_json)
+    order = _order(scenario, "dgp", policy, data, settings)
+    bidders = {"truthful": {}} | ({"as given": order.policies} if order.policies else {})
+    result = compare_designs(order.scenario, order.year, bidders, worlds=worlds, days=days, seed=seed)
+    _show(result, as_json)
 
 
 @app.command()
@@ -327,6 +344,22 @@ def bench_envs(
     from experiments.bench import bench_envs as verb
 
     _show(verb(worlds=worlds, seed=seed), as_json)
+
+
+def _order(
+    scenario: str, design: str, policies: list[str] | None, data: Path | None, settings: list[str] | None
+) -> Any:
+    """Everything a verb is told, checked (`experiments.simulate.Order`)."""
+    from envs.scenario import parse_override
+    from experiments.simulate import make_order, parse_policies
+
+    return make_order(
+        scenario,
+        design,
+        policies=parse_policies(policies or []),
+        data_dir=data,
+        settings=dict(parse_override(text) for text in settings or []),
+    )
 
 
 def _console() -> Any:

@@ -41,8 +41,9 @@ class Comparison:
 
     def print(self) -> None:
         """One table: a row per design and bidders."""
-        from rich.console import Console
         from rich.table import Table
+
+        from experiments.cli import wide_console
 
         table = Table(title="market designs on the same held-out days, per day")
         for heading in ("design", "bidders", "traded kWh", "split", "cancelled kWh", "never formed kWh", "rent JPY"):
@@ -55,7 +56,7 @@ class Comparison:
             costs = (f"{r.cost_jpy_day[role]:,.0f}" for role in roles)
             row = (r.design, r.bidders, f"{r.traded_kwh_day:,.1f}", f"{r.split_share:.0%}", *optional)
             table.add_row(*row, f"{r.rent_jpy_day:,.0f}", *costs)
-        Console(highlight=False).print(table)
+        wide_console().print(table)
 
 
 def compare_designs(
@@ -69,7 +70,8 @@ def compare_designs(
     seed: int = 10_000,
 ) -> Comparison:
     """Run every design with every set of bidders (name -> policies by role) over the same draws."""
-    results, traces = [], {}
+    results: list[DesignResult] = []
+    traces: dict[str, Trace] = {}
     for name, design in (designs or DESIGNS).items():
         for who, policies in bidders.items():
             result, trace = _run(scenario, design, year, who, policies, worlds, days, seed)
@@ -159,7 +161,9 @@ def _result(world: World, who: str, cancelled: int, never: float | None, counted
         never_formed_kwh_day=never,
         rent_jpy_day=float(tally.money_ujpy[:, lines, PostingKind.RENT].sum()) / UJPY_PER_JPY / counted,
         cost_jpy_day={
-            title: float(cost[fleet.role == role].sum()) for role, title in ROLE_TITLES.items() if (fleet.role == role).any()
+            title: float(cost[fleet.role == role].sum())
+            for role, title in ROLE_TITLES.items()
+            if (fleet.role == role).any()
         },
         imbalance_kwh_day=float(energy[:, [Flow.SHORT, Flow.LONG]].sum()) / WH_PER_KWH / counted,
         last_resort_kwh_day=float(

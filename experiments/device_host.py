@@ -48,6 +48,13 @@ class TorchComparison:
     values: int = 0
     flipped: int = 0
 
+    def line(self) -> str:
+        """What was found, in one line."""
+        return (
+            f"largest action difference {self.action_difference:.1e}, "
+            f"{self.flipped} of {self.values} order values flipped by rounding"
+        )
+
 
 @dataclass
 class DeviceRun:

@@ -57,7 +57,7 @@ class Settings:
 
 SETTINGS = {
     Role.HOME: Settings(
-        steps=1_500_000,
+        steps=1_200_000,
         worlds=64,
         rollout=48,
         minibatch=960,
@@ -66,11 +66,11 @@ SETTINGS = {
         clip=0.3,
         gamma=0.999,
         gae_lambda=0.95,
-        start_action=(0.8, -0.2, -1.0, -0.3),
-        log_std=(-1.0, -1.0, -1.0, -0.7),
+        start_action=(0.9, -0.2, -1.0, 0.0),
+        log_std=(-1.2, -1.2, -1.2, -1.2),
         last_log_std=-2.5,
-        noise_until=0.5,
-        stored_value_jpy_kwh=22.0,
+        noise_until=0.4,
+        stored_value_jpy_kwh=10.0,
     ),
     Role.SOLAR: Settings(
         steps=300_000,
@@ -129,7 +129,8 @@ class TwinVecEnv(MarketVecEnv):
         after = 0 if step.done else self._potential()
         shaped = self._gamma * after - self._before
         self._before = after
-        return super()._money(step) - beside + np.rint(shaped).astype(np.int64)
+        money: Int = super()._money(step) - beside + np.rint(shaped).astype(np.int64)
+        return money
 
     def _potential(self) -> Any:
         if not self._value:

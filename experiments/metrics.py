@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.fleet import Role
-from envs.scenario_schema import Scenario
+from envs.scenario_schema import LineSpec, Scenario
 from envs.tally import Flow
 from envs.world import Step, World
 from market.contracts import Source
@@ -160,8 +160,9 @@ def cancelled_in_step(world: World, step: Step, flow_before_wh: Int) -> int:
 
 def without_limits(scenario: Scenario) -> Scenario:
     """The same scenario with lines that never fill: what would trade there less what trades never formed."""
+    # made anew: a copy would keep the capacities the line has already worked out
     lines = tuple(
-        line.model_copy(update={"forward_kw": AMPLE_KW, "backward_kw": AMPLE_KW, "levels_kw": ()})
+        LineSpec(name=line.name, source=line.source, target=line.target, forward_kw=AMPLE_KW, backward_kw=AMPLE_KW)
         for line in scenario.lines
     )
     return scenario.model_copy(update={"lines": lines})

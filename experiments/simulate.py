@@ -234,7 +234,7 @@ def make_order(
         raise ConfigError(f"unknown ledger mode {ledger!r}", do=f"choose one of {', '.join(MODES)}")
     days = resolved.episode_days if days is None else days
     chosen = {name: find_policy(text) for name, text in (policies or {}).items()}
-    by_role = {_role_named(name): policy for name, policy in chosen.items()}
+    by_role = {named_role(name, "--policy"): policy for name, policy in chosen.items()}
     year = public_year(resolved, data_dir)
     _check_range("days", days, 1, longest_days(year))
     _check_range("worlds", worlds, 1, MOST_WORLDS)
@@ -305,16 +305,17 @@ def parse_policies(given: list[str]) -> dict[str, str]:
         role, sign, policy = text.partition("=")
         if not sign or not policy:
             raise ConfigError(f"{text!r} is not ROLE=POLICY", where="--policy", do="write home=markup:0.5")
-        _role_named(role)
+        named_role(role, "--policy")
         pairs[role] = policy
     return pairs
 
 
-def _role_named(name: str) -> Role:
+def named_role(name: str, option: str) -> Role:
+    """The bidding role people mean by a name; raises ConfigError."""
     role = ROLE_OF_NAME.get(name)
     if role is None or role == Role.RETAILER:
         known = ", ".join(text for text, row in ROLE_OF_NAME.items() if row != Role.RETAILER)
-        raise ConfigError(f"no bidding role {name!r}", where="--policy", do=f"choose one of {known}")
+        raise ConfigError(f"no bidding role {name!r}", where=option, do=f"choose one of {known}")
     return role
 
 

@@ -75,7 +75,8 @@ class Training:
         print(f"trained {self.role} with seed {self.seed}: {self.steps:,} samples in {self.seconds:.0f} s")
         for point in self.curve:
             gain = point.gain
-            print(f"  {point.steps:>9,} samples  gain {gain.mean:7.1f} JPY/day per party ({gain.low:.1f} .. {gain.high:.1f})")
+            span = f"({gain.low:.1f} .. {gain.high:.1f})"
+            print(f"  {point.steps:>9,} samples  gain {gain.mean:7.1f} JPY/day per party {span}")
         print(f"policy {self.policy.path}")
 
 
@@ -112,7 +113,9 @@ class Task:
         return TwinVecEnv(mine, twin, self.role, self.settings)
 
 
-def train_role(task: Task, folder: Path, *, curve: bool = True, resume: bool = False, progress: Progress | None = None) -> Training:
+def train_role(
+    task: Task, folder: Path, *, curve: bool = True, resume: bool = False, progress: Progress | None = None
+) -> Training:
     """Train, checkpointing into `folder`, and export to `folder`/ROLE.onnx.
 
     Args:
@@ -126,7 +129,9 @@ def train_role(task: Task, folder: Path, *, curve: bool = True, resume: bool = F
     archive, notes = folder / f"{name}.zip", folder / f"{name}-training.json"
     if archive.exists() and notes.exists():
         if not resume:
-            raise ConfigError("a trained policy is here already", where=str(archive), do="give another --out, or --resume")
+            raise ConfigError(
+                "a trained policy is here already", where=str(archive), do="give another --out, or --resume"
+            )
         return _read_training(task, archive, notes)
     folder.mkdir(parents=True, exist_ok=True)
     points: list[CurvePoint] = []
@@ -190,13 +195,16 @@ def _start_model(task: Task, checkpoint: Path, resume: bool) -> tuple["PPO", int
         seed=task.seed,
         device="cpu",
     )
-    model.policy.log_std.requires_grad_(False)
+    policy: Any = model.policy
+    policy.log_std.requires_grad_(False)
     with torch.no_grad():
-        model.policy.action_net.bias.copy_(torch.tensor(settings.start_action))
+        policy.action_net.bias.copy_(torch.tensor(settings.start_action))
     return model, 0
 
 
-def _make_callback(task: Task, checkpoint: Path, points: list[CurvePoint], curve: bool, progress: Progress | None) -> Any:
+def _make_callback(
+    task: Task, checkpoint: Path, points: list[CurvePoint], curve: bool, progress: Progress | None
+) -> Any:
     """SB3 callback: exploration by schedule, held-out curve, checkpoints, progress."""
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
@@ -215,7 +223,8 @@ def _make_callback(task: Task, checkpoint: Path, points: list[CurvePoint], curve
             share = self.num_timesteps / settings.steps
             fallen = min(max((share - settings.noise_until) / (1 - settings.noise_until), 0.0), 1.0)
             with torch.no_grad():
-                self.model.policy.log_std.copy_(first + fallen * (last - first))
+                policy: Any = self.model.policy
+                policy.log_std.copy_(first + fallen * (last - first))
             if progress:
                 progress(min(self.num_timesteps, settings.steps), settings.steps)
             if share * CURVE_POINTS >= len(points):
@@ -280,7 +289,9 @@ def make_task(
 ) -> Task:
     """A task with the role's settings; raises ConfigError when the design never takes orders."""
     if design.accepts == "never":
-        raise ConfigError(f"design {design.name!r} takes no orders: there is nothing to learn", do="choose dgp, call or spot")
+        raise ConfigError(
+            f"design {design.name!r} takes no orders: there is nothing to learn", do="choose dgp, call or spot"
+        )
     settings = settings_of(role)
     chosen = settings if steps is None else settings.shortened(steps)
     return Task(scenario, design, year, role, dict(opponents or {}), seed, chosen)
