@@ -80,8 +80,9 @@ class EnvsBench:
 
     def print(self) -> None:
         """The rows as a table on standard output."""
-        from rich.console import Console
         from rich.table import Table
+
+        from experiments.screen import console
 
         table = Table(title=f"{SCENARIO}, dgp, medians of alternating rounds")
         for column in ("what", "against", "ours /s", "theirs /s", "ratio", "target"):
@@ -89,7 +90,7 @@ class EnvsBench:
         for row in self.rows():
             rates = (f"{row['ours_s']:,.0f}", f"{row['reference_s']:,.0f}", f"{row['ratio']:.2f}x")
             table.add_row(row["what"], row["reference"], *rates, f"{row['target']:g}x")
-        Console().print(table, f"content heads of both sides equal: {'yes' if self.same_heads else 'NO'}")
+        console().print(table, f"content heads of both sides equal: {'yes' if self.same_heads else 'NO'}")
 
 
 def bench_envs(worlds: int = 512, seed: int = 0) -> EnvsBench:

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 a mistake in what was given (one line on standard error) o
 """
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,6 +82,7 @@ def simulate(
     from envs.scenario import parse_override
     from experiments import simulate as verb
     from experiments.runs import check_free
+    from experiments.screen import console
 
     check_free(out)
     order = verb.make_order(
@@ -101,7 +101,7 @@ def simulate(
     if as_json:
         _print_json(result.metrics() | {"folder": str(result.folder)})
     else:
-        result.print(_console())
+        result.print(console())
 
 
 @app.command()
@@ -360,12 +360,6 @@ def _order(
         data_dir=data,
         settings=dict(parse_override(text) for text in settings or []),
     )
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
 
 def _print_json(content: object) -> None:

@@ -43,7 +43,7 @@ class Comparison:
         """One table: a row per design and bidders."""
         from rich.table import Table
 
-        from experiments.cli import wide_console
+        from experiments.screen import console
 
         table = Table(title="market designs on the same held-out days, per day")
         for heading in ("design", "bidders", "traded kWh", "split", "cancelled kWh", "never formed kWh", "rent JPY"):
@@ -56,7 +56,7 @@ class Comparison:
             costs = (f"{r.cost_jpy_day[role]:,.0f}" for role in roles)
             row = (r.design, r.bidders, f"{r.traded_kwh_day:,.1f}", f"{r.split_share:.0%}", *optional)
             table.add_row(*row, f"{r.rent_jpy_day:,.0f}", *costs)
-        wide_console().print(table)
+        console().print(table)
 
 
 def compare_designs(

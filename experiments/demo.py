@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from agents.fleet import Role
 from experiments.compare import Comparison, compare_designs, write_traces
 from experiments.evaluate import Judge, find_bar
 from experiments.findings import Check, Fact, Findings, write_findings
 from experiments.report import facts_of, report_run
 from experiments.runs import RUNNING, RunFolder, choose_path, open_run
+from experiments.screen import console
 from experiments.simulate import Order, make_order, simulate
 from experiments.study import TRUTHFUL_OTHERS, Study, curve_of, party_money, result_of, wear_of, with_wear
 from experiments.train import Training, make_task, train_role
@@ -52,7 +51,7 @@ def run_demo(*, data_dir: Path | None = None, out: Path | None = None, seed: int
     folder = choose_path(out, "demo")
     with _stage("1  truthful bidders in a signed market") as progress:
         first = simulate(order, folder, progress)
-    first.print(Console(highlight=False))
+    first.print(console())
     run = open_run(folder)
     (run.path / "state").write_text(RUNNING + "\n", encoding="utf-8")
     homes, mall = _train(order, run, seed, QUICK_STEPS if quick else None)
@@ -200,10 +199,10 @@ def _stage(title: str) -> Iterator[Bar]:
 
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console()
+    screen = console()
     began = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
         task = bars.add_task(title, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
-    console.print(f"[bold]{title}[/bold]  {time.monotonic() - began:.0f} s", highlight=False)
+    screen.print(f"[bold]{title}[/bold]  {time.monotonic() - began:.0f} s", highlight=False)

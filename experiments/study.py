@@ -55,12 +55,12 @@ class Study:
 
     def print(self) -> None:
         """One table of gains and one of money."""
-        from rich.console import Console
+        from experiments.screen import console
 
-        console = Console(highlight=False)
-        console.print(gain_table(self.results))
+        screen = console()
+        screen.print(gain_table(self.results))
         for case in dict.fromkeys(party.case for party in self.parties):
-            console.print(money_table(case, [party for party in self.parties if party.case == case]))
+            screen.print(money_table(case, [party for party in self.parties if party.case == case]))
 
 
 def gain_table(results: Sequence[TrainedResult]) -> Any:
