@@ -73,7 +73,7 @@ def _quantile_table(sigma: float) -> Int:
     normal = NormalDist()
     points = [normal.inv_cdf((i + 0.5) / QUANTILES) for i in range(QUANTILES)]
     factors = np.exp(sigma * np.array(points) - sigma * sigma / 2)
-    return np.rint(factors / factors.mean() * PPM).astype(np.int64)
+    return np.asarray(np.rint(factors / factors.mean() * PPM), np.int64)
 
 
 def _mix(bits: Bits) -> Bits:

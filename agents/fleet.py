@@ -6,8 +6,10 @@ sell at marginal cost and generate what they sold), retailers of last resort (th
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from agents.devices import Battery
 from market.units import Int
@@ -60,14 +62,18 @@ class Fleet:
 
     def rows(self, role: Role) -> Int:
         """Rows of a role, in order."""
-        return np.flatnonzero(self.role == role)
+        return self._rows[role]
 
-    @property
-    def dispatchable(self) -> Int:
+    @cached_property
+    def _rows(self) -> dict[int, Int]:
+        return {role: np.flatnonzero(self.role == role) for role in Role}
+
+    @cached_property
+    def dispatchable(self) -> npt.NDArray[np.bool_]:
         """True where the plan is what was sold: thermal units and retailers."""
-        return (self.role == Role.THERMAL) | (self.role == Role.RETAILER)
+        return np.isin(self.role, (Role.THERMAL, Role.RETAILER))
 
-    @property
+    @cached_property
     def senders(self) -> Int:
         """Rows of the parties with a DGC: all but the retailers."""
         return np.flatnonzero(self.role != Role.RETAILER)

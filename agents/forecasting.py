@@ -1,10 +1,12 @@
 """What a DGC believes about the slots ahead (paper 1.4: the DGC forecasts demand).
 
-- load, `seasonal_naive`: mean of the same half hour two to eight days before; the newest of these
-  readings is official long before any slot of the coming day, so the meter's lag is respected;
+- load, `seasonal_naive`: mean of the same half hour two to eight days before. Up to two days ahead all of these
+  readings exist; farther slots repeat the last forecast made of readings that are official (`known_slots`);
 - solar, published weather forecast: given by the world with its stated error;
 - `perfect`: what will really happen, for comparison only.
 """
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from market.units import Int
 
 FIRST_LAG_DAYS, LAST_LAG_DAYS = 2, 8
 HISTORY_DAYS = LAST_LAG_DAYS
+READING_LAG = 3
+"""At step k the newest official reading is that of slot k - 3."""
 
 
 def seasonal_naive(history_wh: Int, slots_per_day: int) -> Int:
@@ -30,3 +34,16 @@ def seasonal_naive(history_wh: Int, slots_per_day: int) -> Int:
         first = (HISTORY_DAYS - days) * slots_per_day
         total += history_wh[..., first : first + count]
     return total // (LAST_LAG_DAYS - FIRST_LAG_DAYS + 1)
+
+
+@lru_cache(maxsize=64)
+def known_slots(count: int, slots_per_day: int) -> Int:
+    """The slot, counted from now, whose forecast stands for each of the next `count` slots (count,).
+
+    A slot within two days stands for itself. A farther one takes the forecast of the same half hour of the last day
+    whose readings are all official now: nobody forecasts from loads that are still to come.
+    """
+    ahead = np.arange(count)
+    official = FIRST_LAG_DAYS * slots_per_day - READING_LAG
+    days_back = np.where(ahead < FIRST_LAG_DAYS * slots_per_day, 0, (ahead - official - 1) // slots_per_day + 1)
+    return np.asarray(ahead - days_back * slots_per_day)

@@ -6,11 +6,12 @@ the end, so the same view gives the same bits in any batch, in the world and on 
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from agents.devices import Battery, run_battery
+from agents.devices import Battery, run_battery, within
 from market.settlement import Terms
 from market.units import PPM, Int
 
@@ -126,11 +127,20 @@ class View:
     """(r,) per slot."""
     terms: Terms
 
+    @cached_property
+    def stored_at_gate_wh(self) -> Int:
+        """Stored energy when the gate slot begins if the forecasts hold, (w, r)."""
+        stored = self.stored_wh
+        if self.battery.exists:
+            for step in range(self.gate):
+                _, stored = run_battery(self.battery, stored, self.plan_wh[..., step] - self.net_wh[..., step])
+        return stored
+
 
 def observe(view: View) -> Floats:
     """Features of every party, (w, r, WIDTH) float32, as `OBSERVATION` lists them."""
     scaled = (features(view) + _OFFSETS) / _SCALES
-    return np.clip(scaled.astype(np.float32), LOWS, HIGHS)
+    return np.minimum(np.maximum(scaled.astype(np.float32), LOWS), HIGHS)
 
 
 def features(view: View) -> Int:
@@ -153,19 +163,16 @@ def features(view: View) -> Int:
 
 def stored_at_gate(view: View) -> Int:
     """Stored energy when the gate slot begins if the forecasts hold, (w, r) [Wh]."""
-    stored = view.stored_wh
-    for step in range(view.gate):
-        _, stored = run_battery(view.battery, stored, view.plan_wh[..., step] - view.net_wh[..., step])
-    return stored
+    return view.stored_at_gate_wh
 
 
 def band_fraction_ppm(price: Int, low: Int, high: Int) -> Int:
     """Where a price lies between feed-in and consumption value, clipped to 0 .. 1,000,000."""
-    return np.clip((price - low) * PPM // np.maximum(high - low, 1), 0, PPM)
+    return within((price - low) * PPM // np.maximum(high - low, 1), 0, PPM)
 
 
 def _write_prices(out: Int, day: Int) -> Int:
-    mean = day.sum(-1) // DAY
+    mean: Int = day.sum(-1) // DAY
     out[..., 7] = mean
     out[..., 8] = day[..., 0] - mean
     out[..., 9] = day[..., 1] - mean
@@ -201,7 +208,8 @@ def _write_open_slots(out: Int, view: View, mean: Int) -> None:
         out[..., column + 4] = np.where(ask == NO_QUOTE, PPM, band_fraction_ppm(ask, low, high))
 
 
+@lru_cache(maxsize=4)
 def _clock_table(slots_per_day: int) -> Int:
     angle = 2 * np.pi * np.arange(slots_per_day) / slots_per_day
     waves = np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], -1)
-    return np.rint(waves * PPM).astype(np.int64)
+    return np.asarray(np.rint(waves * PPM), np.int64)

@@ -26,7 +26,8 @@ def write_orders(wanted_wh: Int, price: Int, live: npt.NDArray[np.bool_], area: 
     Returns:
         ORDER rows without `market` and `sequence`, which admission writes.
     """
-    sends = np.stack([wanted_wh > 0, wanted_wh < 0], -1)
+    sends = np.empty(live.shape, np.bool_)
+    sends[..., 0], sends[..., 1] = wanted_wh > 0, wanted_wh < 0
     world, party, column, side = np.nonzero(sends | live)
     enters = sends[world, party, column, side]
     orders = np.zeros(len(world), ORDER)

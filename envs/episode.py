@@ -14,6 +14,7 @@ from agents.fleet import Fleet, Role
 from agents.forecasting import HISTORY_DAYS, seasonal_naive
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
+from market.errors import ConfigError
 from market.slots import HALF_HOURS
 from market.units import PPM, Int
 
@@ -47,6 +48,7 @@ class Episode:
 
 def draw_episode(scenario: Scenario, fleet: Fleet, year: PublicYear, seed: int, first_slot: Int, slots: int) -> Episode:
     """Draw every series for worlds starting at `first_slot` (w,), each at midnight."""
+    _check_end(year, int(first_slot.max()), slots)
     history = HISTORY_DAYS * HALF_HOURS.per_day
     worlds = np.arange(len(first_slot))
     at = first_slot[:, None] - year.first_slot + np.arange(-history, slots + AHEAD)
@@ -73,6 +75,17 @@ def draw_episode(scenario: Scenario, fleet: Fleet, year: PublicYear, seed: int, 
         outside=np.ascontiguousarray(outside),
         capacity_wh=_draw_capacity(scenario, seed, worlds, first_slot, slots),
     )
+
+
+def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
+    """Raise ConfigError when an episode needs forecasts and prices from after the public year."""
+    begins = first_slot - year.first_slot
+    room = year.slots - begins - AHEAD - SMOOTHING // 2
+    if slots > room:
+        raise ConfigError(
+            f"{slots // HALF_HOURS.per_day} days from day {begins // HALF_HOURS.per_day} run past the public year",
+            do=f"choose at most {max(room, 0) // HALF_HOURS.per_day} days",
+        )
 
 
 def start_charge(fleet: Fleet, seed: int, first_slot: Int) -> Int:
@@ -139,7 +152,7 @@ def _forecast_sun(scenario: Scenario, year: PublicYear, seed: int, worlds: Int, 
     smooth = near.sum(0) // SMOOTHING
     block = (first_slot[:, None] + np.arange(at.shape[1])) // ERROR_SLOTS
     error = lognormal_ppm(draw(seed, worlds[:, None], 0, block, Purpose.WEATHER), scenario.solar_error)
-    return smooth * error // PPM
+    return np.asarray(smooth * error // PPM)
 
 
 def _draw_capacity(scenario: Scenario, seed: int, worlds: Int, first_slot: Int, slots: int) -> Int:

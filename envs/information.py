@@ -96,7 +96,7 @@ def _money(world: World, step: Step, party: int, deals: Deals) -> dict[str, Int]
     money = np.where(bought, -energy * own["buy_price"], energy * own["sell_price"])
     resort = _per_world(world, own, money, last)
     if world.t == 1:
-        resort += world._opening_reward[:, party]
+        resort += world.opening_reward_ujpy[:, party]
     return {
         "purchases": _per_world(world, own, money, bought & ~last),
         "sales": _per_world(world, own, money, ~bought & ~last),

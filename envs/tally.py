@@ -9,7 +9,6 @@ from enum import IntEnum
 import numpy as np
 
 from market.settlement import KINDS
-from market.tables import Table
 from market.units import Int
 
 
@@ -60,28 +59,20 @@ class Tally:
             np.zeros((worlds, parties), np.int64),
         )
 
+    def add_slot(self, energy_wh: Int, value_ujpy: Int, reading_wh: Int, plan_wh: Int, money_ujpy: Int) -> None:
+        """Count a delivered slot: what contracts made due, reading and plan (worlds, parties), all postings."""
+        self.energy_wh += energy_wh
+        self.value_ujpy += value_ujpy
+        self.money_ujpy += money_ujpy
+        for flow, energy in (
+            (Flow.SHORT, reading_wh - plan_wh),
+            (Flow.LONG, plan_wh - reading_wh),
+            (Flow.IMPORT, reading_wh),
+            (Flow.EXPORT, -reading_wh),
+        ):
+            self.energy_wh[..., flow] += np.maximum(energy, 0)
+
     def money_of_parties(self) -> Int:
         """Money of each party less wear plus what its stored energy is worth (worlds, parties) [uJPY]."""
         parties = self.wear_ujpy.shape[1]
-        return self.money_ujpy[:, :parties].sum(-1) - self.wear_ujpy + self.credit_ujpy
-
-
-def book_contracts(energy: Int, value: Int, at: Int, contracts: Table, is_retailer: Int) -> None:
-    """Add contracts to the energies (rows, parties, FLOWS) and values (rows, parties, 4) due, in place.
-
-    `at` (contracts,) is the row of the world and slot. Last-resort energy counts as supply for the
-    buyer who needed it and as surplus for the seller who had it; the retailer's side counts alike.
-    """
-    if not len(contracts):
-        return
-    last = contracts["last_resort"] == 1
-    surplus = is_retailer[contracts["buyer"]] == 1
-    resort = np.where(surplus, Flow.RESORT_SURPLUS, Flow.RESORT_SUPPLY)
-    size = contracts["energy"]
-    row = at.astype(np.int64) * energy.shape[1]
-    for who, flow, price in (
-        (contracts["buyer"], np.where(last, resort, Flow.BOUGHT), contracts["buy_price"]),
-        (contracts["seller"], np.where(last, resort, Flow.SOLD), contracts["sell_price"]),
-    ):
-        np.add.at(energy.reshape(-1), (row + who) * energy.shape[2] + flow, size)
-        np.add.at(value.reshape(-1), (row + who) * value.shape[2] + flow, size * price)
+        return np.asarray(self.money_ujpy[:, :parties].sum(-1) - self.wear_ujpy + self.credit_ujpy)

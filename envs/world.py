@@ -16,30 +16,31 @@ import numpy.typing as npt
 from agents.devices import run_battery, wear_cost
 from agents.draw import Purpose, draw
 from agents.fleet import Role
-from agents.observing import NO_QUOTE, WIDTH, Floats, View, band_fraction_ppm, observe
+from agents.observing import WIDTH, Floats, View, band_fraction_ppm
 from agents.ordering import write_orders
 from agents.policies import TRUTHFUL_POLICY, Policy, Stream
 from agents.quoting import Quote, quote
+from envs.books import Books
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
 from envs.population import accounts_of, fleet_of, source_of_party
 from envs.public_year import PublicYear, public_year
 from envs.scenario_schema import Scenario
-from envs.tally import FLOWS, Flow, Tally, book_contracts
-from ledger.admission import fill_unheard
+from envs.sight import Sight, seats_of
+from envs.tally import Tally
+from ledger.admission import Codes, fill_unheard
 from ledger.content import StepRecord
 from ledger.encoding import ABSENT, canonical_json
 from ledger.keeper import Keeper, Mode, Worlds, open_keeper
 from ledger.rules import Rules
-from market.contracts import add_positions, label_sources, no_contracts
+from market.contracts import label_sources, no_contracts
 from market.design import MarketDesign
 from market.exchange import Outcome, trade
-from market.opening import live_after_gate, open_range
+from market.opening import live_after_gate
 from market.orders import no_orders
-from market.pairing import best_quotes
 from market.planning import last_resort
-from market.settlement import KINDS, post_contracts, post_delivery
+from market.settlement import post_delivery
 from market.slots import HALF_HOURS
-from market.tables import Table
+from market.tables import Table, join_rows, pick_rows
 from market.units import PPM, Int
 
 Mask = npt.NDArray[np.bool_]
@@ -60,7 +61,7 @@ class Step:
     reward_ujpy: Int
     done: bool
     given: Table
-    codes: Int
+    codes: Codes
     contracts: Table
     outcome: Outcome
     reading_wh: Int
@@ -112,12 +113,13 @@ class World:
         self.calendar = HALF_HOURS
         self.slots = self.days * self.calendar.per_day
         self.fleet = fleet_of(scenario)
+        self.seats = seats_of(self.fleet)
         self.accounts = accounts_of(scenario, self.fleet)
         self.grid = self.accounts.grid
         self.terms = scenario.settlement_terms()
         self.sources = source_of_party(self.fleet)
         self.fuel = np.maximum(self.fleet.cost, 0)
-        self.roles = tuple(role for role in Role if role != Role.RETAILER and len(self.fleet.rows(role)))
+        self.roles = tuple(role for role in Role if role != Role.RETAILER and role in self.seats)
         self.rules = Rules(
             design,
             self.accounts,
@@ -127,7 +129,7 @@ class World:
             self.slots,
         )
         self.key = seed - worlds
-        self._is_retailer = (self.fleet.role == Role.RETAILER).astype(np.int64)
+        self._blanks: dict[Role, Floats] = {}
         self._is_external = np.zeros((worlds, self.fleet.count), np.bool_)
         for where in external or ():
             self._is_external[where] = True
@@ -145,23 +147,18 @@ class World:
         self.t = 0
         self.stored_wh = start_charge(self.fleet, self.key, starts)
         self.stored_at_start_wh = self.stored_wh.copy()
-        self.position_wh = np.zeros((*shape, self.slots), np.int64)
+        self.books = Books(starts, self.slots, self._ring(), self.terms, self.accounts)
+        self.position_wh = self.books.position_wh
         self.plan_wh = np.zeros((*shape, self.slots + self.calendar.gate), np.int64)
         self.reading_wh = np.full(shape, ABSENT, np.int64)
         self.capacity_wh = self.episode.capacity_wh.reshape(self.worlds * self.slots, len(self.grid.lines), 2)
         self.flow_wh = np.zeros_like(self.capacity_wh)
         self.resting = no_orders()
         self.traded_ppm = np.full((self.worlds, self.calendar.per_day), PPM // 2, np.int64)
-        self._open_books()
+        self.tally = Tally.empty(self.worlds, self.fleet.count, self.accounts.count)
         self._opening = self._open_first_slots()
-        self._forget_views()
+        self._sight = Sight(self)
         self.keeper: Keeper = self._open_ledger()
-
-    def _forget_views(self) -> None:
-        """Views hold for one step."""
-        self._views: dict[Role, View] = {}
-        self._observations: dict[Role, Floats] = {}
-        self._seen: tuple[Int, Int, Int, Mask] | None = None
 
     def _open_ledger(self) -> Keeper:
         worlds = Worlds(
@@ -175,21 +172,14 @@ class World:
         )
         return open_keeper(self.mode, worlds, self.folder, self.external)
 
-    def _open_books(self) -> None:
-        """Empty what is due at delivery, as rings over the slots that can have contracts."""
-        first, stop = 0, self.calendar.gate + 1
+    def _ring(self) -> int:
+        """Slots that can have contracts at one time: from the current one to the last open one."""
+        last = self.calendar.gate
         if self.design.accepts == "rolling":
-            stop = min(self.slots, self.calendar.gate + self.design.horizon)
+            last = min(self.slots, self.calendar.gate + self.design.horizon) - 1
         elif self.design.accepts == "daily":
-            stop = AHEAD
-        self.ring = stop - first + 1
-        rows = self.worlds * self.ring
-        self._due_money = np.zeros((rows, self.accounts.count, KINDS), np.int64)
-        self._due_energy = np.zeros((rows, self.fleet.count, FLOWS), np.int64)
-        self._due_value = np.zeros((rows, self.fleet.count, 4), np.int64)
-        self._traded_wh = np.zeros(rows, np.int64)
-        self._traded_ujpy = np.zeros(rows, np.int64)
-        self.tally = Tally.empty(self.worlds, self.fleet.count, self.accounts.count)
+            last = AHEAD - 1
+        return last + 2
 
     # ---------------------------------------------------------------- what is seen
 
@@ -205,89 +195,19 @@ class World:
 
     def open_columns(self) -> tuple[int, int]:
         """First open slot and one past the last, counted from the start of the episode."""
-        first, stop = open_range(self.design, self.calendar, np.array([self.t]))
-        return int(first[0]), max(min(int(stop[0]), self.slots), int(first[0]))
+        return self._sight.first, self._sight.stop
 
     def view(self, role: Role) -> View:
         """What the parties of a role know now."""
-        if role not in self._views:
-            self._views[role] = self._make_view(role)
-        return self._views[role]
+        return self._sight.view(role)
 
     def observe(self, role: Role) -> Floats:
         """Observations of a role's parties (worlds, parties of the role, WIDTH)."""
-        if role not in self._observations:
-            self._observations[role] = observe(self.view(role))
-        return self._observations[role]
+        return self._sight.observe(role)
 
     def stream(self, role: Role) -> Stream:
         """The dice of a role's parties at this step."""
         return Stream(self.key, np.arange(self.worlds), self.fleet.rows(role), self.now)
-
-    def _make_view(self, role: Role) -> View:
-        rows = self.fleet.rows(role)
-        first, stop = self.open_columns()
-        window = slice(self.t, self.t + max(AHEAD, stop - self.t))
-        if self._seen is None:
-            self._seen = (self._known_prices(), *self._public_book())
-        prices, bids, asks, live = self._seen
-        areas = np.unique(self.fleet.area[rows])
-        area = areas if len(areas) == 1 else self.fleet.area[rows]
-        pick = slice(int(rows[0]), int(rows[-1]) + 1)
-        return View(
-            slot_of_day=self.slot_of_day,
-            slots_per_day=self.calendar.per_day,
-            gate=self.calendar.gate,
-            open_first=first - self.t,
-            role=int(role),
-            battery=self.fleet.battery_of(rows),
-            stored_wh=self.stored_wh[:, pick],
-            plan_wh=self.plan_wh[:, pick, self.t : self.t + self.calendar.gate],
-            net_wh=self.episode.net_forecast_wh[:, pick, window],
-            solar_wh_kw=self.episode.solar_forecast_wh_kw[:, None, window],
-            outside=prices[:, area],
-            traded_ppm=self.traded_ppm[:, None, :],
-            position_wh=self.position_wh[:, pick, first:stop],
-            best_bid=bids[:, area],
-            best_ask=asks[:, area],
-            live=live[:, pick],
-            cost=self.fleet.cost[rows],
-            thermal_wh=self.fleet.thermal_wh[rows],
-            export_limit_wh=self.fleet.export_limit_wh[rows],
-            terms=self.terms,
-        )
-
-    def _known_prices(self) -> Int:
-        """Outside prices from now on as far as published (worlds, areas, AHEAD), else of 24 h before.
-
-        Tomorrow's prices are published after the 10:00 auction.
-        """
-        day = self.calendar.per_day
-        known = day - self.slot_of_day + (day if self.slot_of_day > self.calendar.auction_slot_of_day else 0)
-        ahead = np.arange(max(AHEAD, self.open_columns()[1] - self.t))
-        back = np.maximum((ahead - known) // day + 1, 0) * day
-        return self.episode.outside[..., self.t + ahead - back]
-
-    def _public_book(self) -> tuple[Int, Int, Mask]:
-        """Best reachable bid and ask (worlds, areas, open slots), and own live orders (worlds, parties, open, 2)."""
-        first, stop = self.open_columns()
-        count = stop - first
-        live = np.zeros((self.worlds, self.fleet.count, count, 2), np.bool_)
-        none = np.full((self.worlds, len(self.grid.areas), count), NO_QUOTE, np.int64)
-        if not len(self.resting) or not count:
-            return none, none, live
-        world = self.resting["world"].astype(np.int64)
-        column = self.resting["slot"] - self.episode.first_slot[world] - first
-        live[world, self.resting["party"], column, self.resting["side"] - 1] = True
-        if self.design.book == "sealed":
-            return none, none, live
-        cells = self.worlds * count
-        bids, asks = best_quotes(
-            self.design, self.grid, self.resting, world * count + column, cells, self.capacity_wh, self.flow_wh
-        )
-        asks = np.where(asks == np.iinfo(np.int64).max, NO_QUOTE, asks)
-        shape = (self.worlds, count, len(self.grid.areas))
-        return bids.reshape(shape).swapaxes(1, 2), asks.reshape(shape).swapaxes(1, 2), live
 
     # ---------------------------------------------------------------- the trip
 
@@ -300,17 +220,22 @@ class World:
             actions: (worlds, parties of the role, ACTIONS) per role; the role's policy acts where absent.
             envelopes: signed envelopes of outside devices by (world, party), in place of the world's own.
         """
-        quotes = {role: quote(self.view(role), self._act(role, actions), self.design) for role in self.roles}
+        quotes: dict[Role, Quote] = {
+            role: quote(self.view(role), self._act(role, actions), self.design) for role in self.roles
+        }
         given, plan = self._write_orders(quotes)
         arrival = self._draw_arrivals()
         heard = self.keeper.admit(self.now, given, plan, self.reading_wh, arrival, envelopes)
         given, codes = heard.orders, heard.codes
         live = codes == 0
-        outcome = trade(self.design, self.grid, self.resting, given[live], self.capacity_wh, self.flow_wh, self.now)
+        outcome = trade(
+            self.design, self.grid, self.resting, pick_rows(given, live), self.capacity_wh, self.flow_wh, self.now
+        )
         codes[live] = outcome.codes
         label_sources(outcome.contracts, self.sources)
         self.flow_wh = outcome.flow_wh
-        reward = self._book(outcome.contracts)
+        reward = np.zeros((self.worlds, self.fleet.count), np.int64)
+        self.books.enter(outcome.contracts, reward)
         resort = self._pass_gate(heard.plan, reward)
         contracts = self._join(outcome.contracts, resort)
         expired = self._drop_closed(outcome.resting)
@@ -318,10 +243,11 @@ class World:
         self.keeper.record(
             StepRecord(self.now, arrival, given, codes, heard.plan, heard.reading, contracts, self.reading_wh, money)
         )
-        refused = given[codes != 0]
-        np.add.at(self.tally.refused, (refused["world"], refused["party"]), 1)
+        if codes.any():
+            refused = pick_rows(given, codes != 0)
+            np.add.at(self.tally.refused, (refused["world"], refused["party"]), 1)
         self.t += 1
-        self._forget_views()
+        self._sight = Sight(self)
         done = self.t == self.slots
         if done:
             self._close_episode(reward)
@@ -333,8 +259,13 @@ class World:
         policy = self.policies.get(role, TRUTHFUL_POLICY)
         if policy.needs_observation:
             return policy.act(self.observe(role), self.stream(role))
-        blank = np.broadcast_to(np.float32(0), (self.worlds, len(self.fleet.rows(role)), WIDTH))
-        return policy.act(blank, self.stream(role))
+        return policy.act(self._blank(role), self.stream(role))
+
+    def _blank(self, role: Role) -> Floats:
+        """An observation for policies that look at its shape only."""
+        if role not in self._blanks:
+            self._blanks[role] = np.zeros((self.worlds, len(self.fleet.rows(role)), WIDTH), np.float32)
+        return self._blanks[role]
 
     def _write_orders(self, quotes: Mapping[Role, Quote]) -> tuple[Table, Int]:
         """Order rows of all parties, sorted by world, party, slot and side, and the declared plans.
@@ -345,16 +276,14 @@ class World:
         shape = (self.worlds, self.fleet.count, stop - first)
         wanted, price = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         plan = np.full(shape[:2], ABSENT, np.int64)
-        live = np.zeros((*shape, 2), np.bool_)
         for role, made in quotes.items():
-            rows = self.fleet.rows(role)
+            rows = self.seats[role].rows
             wanted[:, rows], price[:, rows] = made.wanted_wh, made.price
             if not self.fleet.dispatchable[rows].any():
                 plan[:, rows] = made.plan_wh
-            live[:, rows] = self.view(role).live
-        orders = write_orders(wanted, price, live, self.fleet.area, self.episode.first_slot + first)
+        orders = write_orders(wanted, price, self._sight.live, self.fleet.area, self.episode.first_slot + first)
         if self.external:
-            orders = orders[~self._is_external[orders["world"], orders["party"]]]
+            orders = pick_rows(orders, ~self._is_external[orders["world"], orders["party"]])
         return orders, plan
 
     def _draw_arrivals(self) -> Int:
@@ -362,32 +291,8 @@ class World:
         parties = np.arange(self.fleet.count)
         bits = draw(self.key, np.arange(self.worlds)[:, None], parties, self.now[:, None], Purpose.ARRIVAL)
         order = np.argsort(bits, axis=1, kind="stable")
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.broadcast_to(parties, order.shape), axis=1)
-        return rank
-
-    def _ring_rows(self, contracts: Table) -> Int:
-        world = contracts["world"].astype(np.int64)
-        return world * self.ring + (contracts["slot"] - self.episode.first_slot[world]) % self.ring
-
-    def _book(self, contracts: Table) -> Int:
-        """Enter contracts into positions and what is due; money accrued per party (worlds, parties) [uJPY]."""
-        accrued = np.zeros((self.worlds, self.fleet.count), np.int64)
-        if not len(contracts):
-            return accrued
-        add_positions(self.position_wh, contracts, self.episode.first_slot)
-        at = self._ring_rows(contracts)
-        post_contracts(self._due_money, at, contracts, self.terms, self.accounts)
-        book_contracts(self._due_energy, self._due_value, at, contracts, self._is_retailer)
-        row, energy = contracts["world"].astype(np.int64) * self.fleet.count, contracts["energy"]
-        free = contracts["last_resort"] == 0
-        paid = energy * contracts["buy_price"]
-        flat = accrued.reshape(-1)
-        np.subtract.at(flat, row + contracts["buyer"], paid + energy * free * self.terms.fee)
-        np.add.at(flat, row + contracts["seller"], energy * contracts["sell_price"])
-        np.add.at(self._traded_wh, at[free], energy[free])
-        np.add.at(self._traded_ujpy, at[free], paid[free])
-        return accrued
+        # the place of each party in that order is the inverse permutation
+        return np.argsort(order, axis=1)
 
     def _close_gate(self, t: int, plan: Int, reward: Int) -> Table:
         """Fix the plan of slot column t; the retailer of last resort fills what is not contracted."""
@@ -402,23 +307,23 @@ class World:
             self.terms,
             self.accounts,
         )
-        reward += self._book(contracts)
+        self.books.enter(contracts, reward)
         self.plan_wh[:, :, t] = self.position_wh[:, :, t]
         return contracts
 
     def _open_first_slots(self) -> Table:
         """Gates of the first hour closed before the episode: the retailer covers the forecasts."""
-        self._opening_reward = np.zeros((self.worlds, self.fleet.count), np.int64)
+        self.opening_reward_ujpy = np.zeros((self.worlds, self.fleet.count), np.int64)
         tables = []
         for t in range(self.calendar.gate):
             plan = np.where(self.fleet.dispatchable, ABSENT, self.episode.net_forecast_wh[:, :, t])
-            tables.append(self._close_gate(t, plan, self._opening_reward))
+            tables.append(self._close_gate(t, plan, self.opening_reward_ujpy))
         return self._join(*tables)
 
     def _pass_gate(self, plan: Int, reward: Int) -> Table:
         """Close the gate of this step; the first step also accrues what the opening cost."""
         if self.t == 0:
-            reward += self._opening_reward
+            reward += self.opening_reward_ujpy
         t = self.t + self.calendar.gate
         if t >= self.slots:
             return no_contracts()
@@ -428,66 +333,46 @@ class World:
 
     def _join(self, *tables: Table) -> Table:
         """Contracts of several tables sorted by world, else in the order given."""
-        rows = np.concatenate(tables)
-        return rows if self.worlds == 1 else rows[np.argsort(rows["world"], kind="stable")]
+        rows = join_rows(*tables)
+        return rows if self.worlds == 1 else pick_rows(rows, np.argsort(rows["world"], kind="stable"))
 
     def _drop_closed(self, resting: Table) -> Table:
         """Keep the orders whose gate is still open; return the others, which expire."""
         alive = live_after_gate(self.calendar, self.now[resting["world"]], resting["slot"])
-        self.resting = resting[alive]
-        return resting[~alive]
+        self.resting = pick_rows(resting, alive)
+        return pick_rows(resting, ~alive)
 
     def _remember_traded(self, t: int) -> None:
         """Move the usual traded price of the half hour towards the mean price of slot column t."""
-        at = np.arange(self.worlds) * self.ring + t % self.ring
-        some = self._traded_wh[at] > 0
+        energy, paid = self.books.take_traded(t)
+        some = energy > 0
         site = self.scenario.area_row(self.scenario.site_area)
         outside = self.episode.outside[:, site, t]
-        mean = self._traded_ujpy[at] // np.maximum(self._traded_wh[at], 1)
+        mean = paid // np.maximum(energy, 1)
         fraction = band_fraction_ppm(mean, self.terms.feed_in_price(outside), self.terms.consumption_value(outside))
         usual = self.traded_ppm[:, t % self.calendar.per_day]
         usual += np.where(some, (fraction - usual) // TRADED_MEMORY, 0)
-        self._traded_wh[at] = self._traded_ujpy[at] = 0
 
     def _deliver(self, reward: Int) -> Int:
         """Run the devices through the current slot, meter and settle; postings (worlds, accounts, kinds)."""
-        t, parties = self.t, self.fleet.count
+        t = self.t
         net = self.episode.load_wh[:, :, t] - self.episode.solar_wh[:, :, t]
         plan = self.plan_wh[:, :, t]
-        passed, self.stored_wh = run_battery(self.fleet.battery, self.stored_wh, plan - net)
-        self.passed_wh = passed
-        self.reading_wh = np.where(self.fleet.dispatchable, plan, net + passed)
-        wear = wear_cost(self.fleet.battery, passed)
-        at = np.arange(self.worlds) * self.ring + t % self.ring
-        metered = np.zeros_like(self._due_money[at])
-        post_delivery(
-            metered, self.reading_wh, plan, self.episode.outside[:, :, t], self.fuel, self.terms, self.accounts
-        )
-        reward += metered[:, :parties].sum(-1) - wear
-        money = self._due_money[at] + metered
+        self.passed_wh, self.stored_wh = run_battery(self.fleet.battery, self.stored_wh, plan - net)
+        self.reading_wh = np.where(self.fleet.dispatchable, plan, net + self.passed_wh)
+        wear = wear_cost(self.fleet.battery, self.passed_wh)
+        due, energy, value = self.books.due(t)
+        money = due.copy()
+        outside = self.episode.outside[:, :, t]
+        reward += post_delivery(money, self.reading_wh, plan, outside, self.fuel, self.terms, self.accounts) - wear
         if t >= self.warm_up:
-            self._count(at, plan, money, wear)
+            self.tally.add_slot(energy, value, self.reading_wh, plan, money)
+            self.tally.wear_ujpy += wear
+            self.tally.split += self.full_lines(t).any(-1)
         elif t == self.warm_up - 1:
             self.stored_at_start_wh = self.stored_wh.copy()
-        for due in (self._due_money, self._due_energy, self._due_value):
-            due[at] = 0
+        self.books.clear(t)
         return money
-
-    def _count(self, at: Int, plan: Int, money: Int, wear: Int) -> None:
-        """Add the delivered slot to the tally."""
-        tally, reading = self.tally, self.reading_wh
-        tally.energy_wh += self._due_energy[at]
-        tally.value_ujpy += self._due_value[at]
-        for flow, energy in (
-            (Flow.SHORT, reading - plan),
-            (Flow.LONG, plan - reading),
-            (Flow.IMPORT, reading),
-            (Flow.EXPORT, -reading),
-        ):
-            tally.energy_wh[..., flow] += np.maximum(energy, 0)
-        tally.money_ujpy += money
-        tally.wear_ujpy += wear
-        tally.split += self.full_lines(self.t).any(-1)
 
     def full_lines(self, t: int) -> Mask:
         """Which lines are full in slot column t, in either direction (worlds, lines)."""
@@ -506,4 +391,4 @@ class World:
         outside = self.episode.outside[..., first : self.slots]
         band = self.terms.feed_in_price(outside) + self.terms.consumption_value(outside)
         middle = (band.sum(-1) // (2 * outside.shape[-1]))[:, self.fleet.area]
-        return (self.stored_wh - before_wh) * self.fleet.battery.efficiency_ppm // PPM * middle
+        return np.asarray((self.stored_wh - before_wh) * self.fleet.battery.efficiency_ppm // PPM * middle)

@@ -5,14 +5,14 @@ policy what it is and take out most of the noise:
 
 - *twin*: the same worlds run beside with truthful bidders; what the same party earns there in the same
   step is subtracted. It does not depend on the learner's actions (common random numbers).
-- *potential*: planned stored energy, above the twin's, times a fixed value [JPY/kWh]; added as
-  gamma x after - before (Ng, Harada and Russell 1999, "Policy invariance under reward transformations").
+- *potential*: what the party holds above its twin: planned stored energy at a fixed value, contracts not
+  yet delivered at the middle of the band; added as gamma x after - before (Ng, Harada and Russell 1999,
+  "Policy invariance under reward transformations"). A contract then counts when it forms, not twice.
 
 An episode ends with stored energy credited in money, so nothing is bootstrapped past its end.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class Settings:
     """PPO settings of one role (Schulman et al. 2017, arXiv 1707.06347).
 
     `start_action` is the mean action before training, `log_std` the exploration per action until
-    `noise_until` of training, falling to `last_log_std`. `stored_value_jpy_kwh` values the potential.
+    `noise_until` of training, falling to `last_log_std`. `stored_value_jpy_kwh` values the potential,
+    `reward_scale_jpy` is the money that counts as a reward of one.
     """
 
     steps: int
@@ -49,6 +50,7 @@ class Settings:
     last_log_std: float
     noise_until: float
     stored_value_jpy_kwh: float
+    reward_scale_jpy: float
 
     def shortened(self, steps: int) -> "Settings":
         """The same settings for another number of samples."""
@@ -71,6 +73,7 @@ SETTINGS = {
         last_log_std=-2.5,
         noise_until=0.4,
         stored_value_jpy_kwh=10.0,
+        reward_scale_jpy=2.0,
     ),
     Role.SOLAR: Settings(
         steps=300_000,
@@ -87,6 +90,7 @@ SETTINGS = {
         last_log_std=-2.5,
         noise_until=0.5,
         stored_value_jpy_kwh=0.0,
+        reward_scale_jpy=50.0,
     ),
 }
 SETTINGS[Role.STORE] = replace(SETTINGS[Role.SOLAR], minibatch=960)
@@ -113,10 +117,10 @@ class TwinVecEnv(MarketVecEnv):
     bootstraps = False
 
     def __init__(self, world: World, twin: World, role: Role, settings: Settings) -> None:
-        super().__init__(world, role)
+        super().__init__(world, role, settings.reward_scale_jpy)
         self._twin, self._gamma = twin, settings.gamma
         self._value = round(settings.stored_value_jpy_kwh * MJPY_PER_JPY)
-        self._before: Any = 0
+        self._before: Int | int = 0
 
     def _begin(self) -> None:
         super()._begin()
@@ -132,8 +136,15 @@ class TwinVecEnv(MarketVecEnv):
         money: Int = super()._money(step) - beside + np.rint(shaped).astype(np.int64)
         return money
 
-    def _potential(self) -> Any:
-        if not self._value:
-            return np.zeros((self.world.worlds, len(self.rows)))
-        mine, beside = (stored_at_gate(world.view(self.role)) for world in (self.world, self._twin))
-        return (mine - beside) * self._value
+    def _potential(self) -> Int:
+        """What the learners hold above their twins (worlds, parties of the role) [uJPY]."""
+        return self._worth(self.world) - self._worth(self._twin)
+
+    def _worth(self, world: World) -> Int:
+        """Planned stored energy at its fixed value, and open contracts at the middle of the band."""
+        view = world.view(self.role)
+        stop = view.open_first + view.position_wh.shape[-1]
+        outside = view.outside[..., view.open_first : stop]
+        middle = (view.terms.feed_in_price(outside) + view.terms.consumption_value(outside)) // 2
+        worth: Int = stored_at_gate(view) * self._value + (view.position_wh * middle).sum(-1)
+        return worth

@@ -14,8 +14,8 @@ from market.contracts import CONTRACT
 from market.design import MarketDesign
 from market.exchange import Outcome
 from market.grid import Grid
-from market.orders import ORDER, Side, TimeInForce
-from market.tables import Table
+from market.orders import Side, TimeInForce
+from market.tables import Table, join_rows, pick_rows
 from market.units import Int
 
 
@@ -25,35 +25,19 @@ def trade_continuous(
     """Let orders arrive one after another in every market; see `market.exchange.trade` for the arguments."""
     from market.pairing_kernels import match_markets, order_by_market
 
-    rows = np.concatenate([resting, orders])
-    column = {name: np.ascontiguousarray(rows[name]) for name in ORDER.names or ()}
+    rows = join_rows(resting, orders)
     arriving = np.arange(len(rows)) >= len(resting)
     use = flow_wh.copy()
-    places, start = order_by_market(column["market"], column["sequence"], len(capacity_wh))
+    places, start = order_by_market(rows, len(capacity_wh))
     makers, takers, sizes, paths, codes, left, withdrawn = match_markets(
-        places,
-        start,
-        column["side"],
-        column["kind"],
-        column["area"],
-        column["time_in_force"] == TimeInForce.IMMEDIATE,
-        column["energy"],
-        column["price"],
-        column["reference"],
-        column["party"],
-        arriving,
-        grid.path_ranges,
-        grid.path_table,
-        capacity_wh,
-        use,
-        design.netting,
+        rows, places, start, arriving, grid.path_ranges, grid.path_table, capacity_wh, use, design.netting
     )
     filled = np.zeros(len(rows), np.int64)
     np.add.at(filled, makers, sizes)
     np.add.at(filled, takers, sizes)
     given = slice(len(resting), None)
-    stays = (left > 0) & ~(arriving & (column["time_in_force"] == TimeInForce.IMMEDIATE))
-    remaining = rows[stays]
+    stays = (left > 0) & ~(arriving & (rows["time_in_force"] == TimeInForce.IMMEDIATE))
+    remaining = pick_rows(rows, stays)
     remaining["energy"] = left[stays]
     return Outcome(
         contracts=_write_contracts(rows, makers, takers, sizes, paths, now),
@@ -70,15 +54,15 @@ def trade_continuous(
 def _write_contracts(rows: Table, makers: Int, takers: Int, sizes: Int, paths: Int, now: Int) -> Table:
     """One contract per fill; the maker's limit is the price of both sides."""
     contracts = np.zeros(len(sizes), CONTRACT)
-    taker_buys = rows["side"][takers] == Side.BUY
-    buyers, sellers = np.where(taker_buys, takers, makers), np.where(taker_buys, makers, takers)
-    contracts["slot"] = rows["slot"][takers]
-    contracts["world"] = rows["world"][takers]
-    contracts["market"] = rows["market"][takers]
-    contracts["buyer"], contracts["seller"] = rows["party"][buyers], rows["party"][sellers]
-    contracts["buy_reference"], contracts["sell_reference"] = rows["reference"][buyers], rows["reference"][sellers]
+    maker, taker = pick_rows(rows, makers), pick_rows(rows, takers)
+    taker_buys = taker["side"] == Side.BUY
+    for name in ("slot", "world", "market"):
+        contracts[name] = taker[name]
+    for who, side, takes in (("buyer", "buy", taker_buys), ("seller", "sell", ~taker_buys)):
+        contracts[who] = np.where(takes, taker["party"], maker["party"])
+        contracts[f"{side}_reference"] = np.where(takes, taker["reference"], maker["reference"])
     contracts["energy"], contracts["path"] = sizes, paths
-    contracts["buy_price"] = contracts["sell_price"] = rows["price"][makers]
+    contracts["buy_price"] = contracts["sell_price"] = maker["price"]
     contracts["formed"] = now[contracts["world"]]
     return contracts
 
@@ -95,9 +79,8 @@ def best_quotes(
     extreme = np.iinfo(np.int64)
     bids = np.full((cells, len(grid.areas)), extreme.min, np.int64)
     asks = np.full((cells, len(grid.areas)), extreme.max, np.int64)
-    column = {name: np.ascontiguousarray(resting[name]) for name in ("side", "area", "price", "market")}
     scan_quotes(
-        **column,
+        resting,
         cell=cell,
         ranges=grid.path_ranges,
         paths=grid.path_table,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from market.tables import Table
 from market.units import Int
 
 CANCEL, REPLACE, BUY, IMMEDIATE = 2, 3, 1, 2
@@ -18,8 +19,9 @@ Columns = npt.NDArray[Any]
 
 
 @njit(cache=True)
-def order_by_market(market: Columns, sequence: Columns, markets: int) -> tuple[Int, Int]:
+def order_by_market(table: Table, markets: int) -> tuple[Int, Int]:
     """Row numbers sorted by (market, sequence), and each market's first position (markets + 1,)."""
+    market, sequence = table["market"], table["sequence"]
     start = np.zeros(markets + 1, np.int64)
     for row in range(len(market)):
         start[market[row] + 1] += 1
@@ -58,7 +60,7 @@ def path_room(path: Columns, capacity: Columns, use: Columns, netting: bool) -> 
         if netting:
             free += use[line, 1 - way]
         room = min(room, free)
-    return room
+    return int(room)
 
 
 @njit(cache=True)
@@ -74,17 +76,66 @@ def find_path(
 
 
 @njit(cache=True)
+def find_named(table: Table, book: Int, live: Columns, row: int) -> int:
+    """The live order of a book with the party and reference of `row`; -1 if there is none."""
+    found = -1
+    for other in book:
+        if (
+            live[other]
+            and table["party"][other] == table["party"][row]
+            and table["reference"][other] == table["reference"][row]
+        ):
+            found = other
+    return found
+
+
+@njit(cache=True)
+def find_best(
+    table: Table,
+    book: Int,
+    live: Columns,
+    row: int,
+    ranges: Columns,
+    paths: Columns,
+    capacity: Columns,
+    use: Columns,
+    netting: bool,
+) -> tuple[int, int, int]:
+    """The best resting order of a book that `row` accepts and reaches, the path and its room; (-1, -1, 0) if none."""
+    side, price, area, party = table["side"], table["price"], table["area"], table["party"]
+    best, best_path, best_room = -1, -1, 0
+    # a lower price is better for a buyer, a higher one for a seller
+    sign = 1 if side[row] == BUY else -1
+    for other in book:
+        if not live[other] or side[other] == side[row] or party[other] == party[row]:
+            continue
+        if sign * price[other] > sign * price[row] or (best >= 0 and sign * price[other] >= sign * price[best]):
+            continue
+        seller, buyer = (other, row) if sign > 0 else (row, other)
+        path, room = find_path(area[seller], area[buyer], ranges, paths, capacity, use, netting)
+        if path >= 0:
+            best, best_path, best_room = other, path, room
+    return best, best_path, best_room
+
+
+@njit(cache=True)
+def withdraw(kind: int, found: int, left: Int, live: Columns, withdrawn: Int) -> int:
+    """Take the order that a cancel or replace names out of the book; the refusal code of the row that asks."""
+    if kind != CANCEL and kind != REPLACE:
+        return 0 if found < 0 else DUPLICATE_REFERENCE
+    if found < 0:
+        return NOTHING_TO_CANCEL if kind == CANCEL else 0
+    withdrawn[found] = left[found]
+    left[found] = 0
+    live[found] = False
+    return 0
+
+
+@njit(cache=True)
 def match_markets(
+    table: Table,
     rows: Int,
     start: Int,
-    side: Columns,
-    kind: Columns,
-    area: Columns,
-    immediate: Columns,
-    energy: Columns,
-    price: Columns,
-    reference: Columns,
-    party: Columns,
     arriving: Columns,
     ranges: Int,
     paths: Int,
@@ -98,8 +149,9 @@ def match_markets(
     left (per input row), and the energy withdrawn by cancel and replace (per input row). `use` is
     updated in place.
     """
-    count = len(side)
-    left = energy.copy()
+    kind = table["kind"]
+    count = len(table)
+    left = table["energy"].copy()
     live = np.zeros(count, np.bool_)
     codes = np.zeros(count, np.uint8)
     withdrawn = np.zeros(count, np.int64)
@@ -117,43 +169,15 @@ def match_markets(
                 book[held] = row
                 held += 1
                 continue
-            found = -1
-            for slot in range(held):
-                other = book[slot]
-                if live[other] and party[other] == party[row] and reference[other] == reference[row]:
-                    found = other
-            if kind[row] == CANCEL or kind[row] == REPLACE:
-                if found >= 0:
-                    withdrawn[found] = left[found]
-                    left[found] = 0
-                    live[found] = False
-                elif kind[row] == CANCEL:
-                    codes[row] = NOTHING_TO_CANCEL
-            elif found >= 0:
-                codes[row] = DUPLICATE_REFERENCE
+            found = find_named(table, book[:held], live, row)
+            codes[row] = withdraw(kind[row], found, left, live, withdrawn)
             if kind[row] == CANCEL or codes[row] != 0:
                 left[row] = 0
                 continue
             while left[row] > 0:
-                best, best_path, best_room = -1, -1, 0
-                for slot in range(held):
-                    other = book[slot]
-                    if not live[other] or side[other] == side[row] or party[other] == party[row]:
-                        continue
-                    if side[row] == BUY:
-                        if price[other] > price[row] or (best >= 0 and price[other] >= price[best]):
-                            continue
-                        path, room = find_path(
-                            area[other], area[row], ranges, paths, capacity[market], use[market], netting
-                        )
-                    else:
-                        if price[other] < price[row] or (best >= 0 and price[other] <= price[best]):
-                            continue
-                        path, room = find_path(
-                            area[row], area[other], ranges, paths, capacity[market], use[market], netting
-                        )
-                    if path >= 0:
-                        best, best_path, best_room = other, path, room
+                best, best_path, best_room = find_best(
+                    table, book[:held], live, row, ranges, paths, capacity[market], use[market], netting
+                )
                 if best < 0:
                     break
                 size = min(left[row], left[best], best_room)
@@ -170,7 +194,7 @@ def match_markets(
                     if step == 0:
                         break
                     use[market, abs(step) - 1, 0 if step > 0 else 1] += size
-            if left[row] > 0 and not immediate[row]:
+            if left[row] > 0 and table["time_in_force"][row] != IMMEDIATE:
                 live[row] = True
                 book[held] = row
                 held += 1
@@ -186,10 +210,7 @@ def _longer(column: Int, size: int) -> Int:
 
 @njit(cache=True)
 def scan_quotes(
-    side: Columns,
-    area: Columns,
-    price: Columns,
-    market: Columns,
+    table: Table,
     cell: Columns,
     ranges: Int,
     paths: Int,
@@ -200,7 +221,8 @@ def scan_quotes(
     asks: Int,
 ) -> None:
     """Raise bids and lower asks (cells, areas) by every live order that an area can reach, in place."""
-    for row in range(len(side)):
+    side, area, price, market = table["side"], table["area"], table["price"], table["market"]
+    for row in range(len(table)):
         for here in range(bids.shape[1]):
             buys = side[row] == BUY
             source, target = (here, area[row]) if buys else (area[row], here)

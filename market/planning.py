@@ -32,9 +32,8 @@ def last_resort(
     gap[:, list(accounts.retailer)] = 0
     world, party = np.nonzero(gap)
     amount = gap[world, party]
-    area = np.asarray(accounts.party_area)[party]
-    retailer = np.asarray(accounts.retailer)[area]
-    price = outside[world, area]
+    retailer = accounts.retailer_of_party[party]
+    price = outside[world, accounts.area_of_party[party]]
     short = amount > 0
     contracts = np.zeros(len(world), CONTRACT)
     contracts["world"], contracts["slot"], contracts["market"] = world, slot[world], market[world]

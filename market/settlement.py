@@ -19,6 +19,7 @@ from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from market.grid import Grid
 from market.tables import Table
@@ -42,6 +43,8 @@ class PostingKind(IntEnum):
 
 
 KINDS = len(PostingKind)
+METERED = {PostingKind.WHEELING: "wheeling", PostingKind.SURCHARGE: "surcharge", PostingKind.FUEL: "fuel"}
+"""Accounts that take what is charged on metered energy."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,11 @@ class Terms:
 
     def consumption_value(self, outside: Int) -> Int:
         """Reservation price of consumption: the tariff less wheeling, surcharge and fee of a contract."""
-        return self.supply_price(outside) - self.fee
+        return outside + (self.retail_margin - self.fee)
 
     def shortage_price(self, outside: Int) -> Int:
         """What a missing kWh costs (`flat`)."""
-        return self.supply_price(outside) + self.imbalance_penalty
+        return outside + (self.retail_margin + self.imbalance_penalty)
 
     def surplus_price(self, outside: Int) -> Int:
         """What an unplanned kWh earns (`flat`)."""
@@ -125,7 +128,31 @@ class Accounts:
 
     def row(self, name: str) -> int:
         """Row of a named account."""
-        return self.names.index(name)
+        return self._rows[name]
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    @cached_property
+    def area_of_party(self) -> Int:
+        """`party_area` as an array."""
+        return np.array(self.party_area, np.int64)
+
+    @cached_property
+    def retailer_of_party(self) -> Int:
+        """Row of each party's retailer of last resort (parties,)."""
+        return np.array(self.retailer, np.int64)[self.area_of_party]
+
+    @cached_property
+    def is_retailer(self) -> npt.NDArray[np.bool_]:
+        """Which parties are retailers of last resort (parties,)."""
+        return np.isin(np.arange(self.parties), self.retailer)
+
+    @cached_property
+    def is_in_area(self) -> Int:
+        """1 where a party belongs to an area, else 0 (parties, areas)."""
+        return np.asarray(self.area_of_party[:, None] == np.arange(len(self.grid.areas)), np.int64)
 
     @property
     def count(self) -> int:
@@ -147,7 +174,7 @@ def post_contracts(money: Int, at: Int, contracts: Table, terms: Terms, accounts
     paid = energy * contracts["buy_price"]
     earned = energy * contracts["sell_price"]
     last = contracts["last_resort"] == 1
-    retailers = np.isin(buyer, accounts.retailer)
+    retailers = accounts.is_retailer[buyer]
     purchase = np.where(
         last, np.where(retailers, PostingKind.LAST_RESORT_SURPLUS, PostingKind.LAST_RESORT_SUPPLY), PostingKind.PURCHASE
     )
@@ -188,8 +215,8 @@ def _post_rent(flat: Int, base: Int, contracts: Table, rent: Int, accounts: Acco
 
 def post_delivery(
     money: Int, reading_wh: Int, plan_wh: Int, outside: Int, fuel: Int, terms: Terms, accounts: Accounts
-) -> None:
-    """Add what metering causes to `money` (worlds, accounts, kinds), in place.
+) -> Int:
+    """Add what metering causes to `money` (worlds, accounts, kinds), in place; what each party receives of it.
 
     Args:
         money: postings of the delivered slot, contracts already in.
@@ -201,28 +228,25 @@ def post_delivery(
         accounts: rows of `money`.
     """
     parties = accounts.parties
-    area = np.asarray(accounts.party_area)
-    price = outside[:, area]
-    deviation = reading_wh - plan_wh
-    imbalance = np.where(
-        deviation > 0, -deviation * terms.shortage_price(price), -deviation * terms.surplus_price(price)
-    )
+    price, deviation = outside[:, accounts.area_of_party], reading_wh - plan_wh
     imported = np.maximum(reading_wh, 0)
-    _pair(money, imbalance, PostingKind.IMBALANCE, [accounts.operator(a) for a in area], parties)
-    _pair(money, -imported * terms.wheeling, PostingKind.WHEELING, accounts.row("wheeling"), parties)
-    _pair(money, -imported * terms.surcharge, PostingKind.SURCHARGE, accounts.row("surcharge"), parties)
-    _pair(money, -np.maximum(-reading_wh, 0) * fuel, PostingKind.FUEL, accounts.row("fuel"), parties)
+    amounts = {
+        PostingKind.IMBALANCE: -deviation
+        * np.where(deviation > 0, terms.shortage_price(price), terms.surplus_price(price)),
+        PostingKind.WHEELING: imported * -terms.wheeling,
+        PostingKind.SURCHARGE: imported * -terms.surcharge,
+        PostingKind.FUEL: (reading_wh - imported) * fuel,
+    }
+    for kind, amount in amounts.items():
+        money[:, :parties, kind] += amount
+    for kind, account in METERED.items():
+        money[:, accounts.row(account), kind] -= amounts[kind].sum(1)
+    operators = slice(accounts.operator(0), accounts.operator(len(accounts.grid.areas)))
+    money[:, operators, PostingKind.IMBALANCE] -= amounts[PostingKind.IMBALANCE] @ accounts.is_in_area
+    received = sum(amounts.values(), np.zeros_like(reading_wh))
     for zone, retailer in enumerate(accounts.retailer):
         procured = plan_wh[:, retailer] * outside[:, zone]
+        received[:, retailer] += procured
         money[:, retailer, PostingKind.PROCUREMENT] += procured
         money[:, accounts.row("jepx"), PostingKind.PROCUREMENT] -= procured
-
-
-def _pair(money: Int, amount: Int, kind: PostingKind, counter: int | list[int], parties: int) -> None:
-    """Post `amount` (worlds, parties) to the parties and its opposite to the counter account(s)."""
-    money[:, :parties, kind] += amount
-    if isinstance(counter, int):
-        money[:, counter, kind] -= amount.sum(1)
-        return
-    for party, account in enumerate(counter):
-        money[:, account, kind] -= amount[:, party]
+    return received

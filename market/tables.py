@@ -57,6 +57,19 @@ def from_wire(data: bytes | memoryview, wire: np.dtype[Any], memory: np.dtype[An
     return out
 
 
+def pick_rows(table: Table, where: npt.NDArray[Any]) -> Table:
+    """Copy of the rows that a mask or row numbers name."""
+    # take moves whole rows; indexing a structured array would move it field by field, some 20 times slower
+    return table.take(where.nonzero()[0] if where.dtype == np.bool_ else where)
+
+
+def join_rows(*tables: Table) -> Table:
+    """One table after another; all of one dtype."""
+    # joined as opaque rows, for the same reason
+    rows = np.dtype(f"V{tables[0].dtype.itemsize}")
+    return np.concatenate([table.view(rows) for table in tables]).view(tables[0].dtype)
+
+
 def describe(schema: Schema) -> str:
     """The schema as a Markdown table, for the docs."""
     head = "| column | memory | wire | unit | meaning |\n|---|---|---|---|---|\n"

@@ -1,14 +1,17 @@
 """An episode played to its end, with everything that was seen on the way; each is played once and then remembered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from agents.fleet import Role
+from agents.observing import Floats
 from agents.policies import TRUTHFUL_POLICY, Policy, mark_up
 from envs.opening import open_world
 from envs.world import Step, World
+from ledger.keeper import Mode
 from market.tables import Table
 from market.units import Int
 from tests.strategies import Dice
@@ -57,15 +60,20 @@ class Played:
 
 
 @cache
-def play(design: str, bidder: str = "truthful", worlds: int = 2, seed: int = 3, ledger: str = "digest") -> Played:
+def play(design: str, bidder: str = "truthful", worlds: int = 2, seed: int = 3, ledger: Mode = "digest") -> Played:
     """An episode of the reference scenario in which every role bids alike."""
     world = open_world(
-        design=design, worlds=worlds, seed=seed, policies=dict.fromkeys(ROLES, BIDDERS[bidder]), days=DAYS[design], ledger=ledger
+        design=design,
+        worlds=worlds,
+        seed=seed,
+        policies=dict.fromkeys(ROLES, BIDDERS[bidder]),
+        days=DAYS[design],
+        ledger=ledger,
     )
     return play_world(world)
 
 
-def play_world(world: World, actions: dict[Role, Int] | None = None) -> Played:
+def play_world(world: World, actions: Mapping[Role, Floats] | None = None) -> Played:
     """Reset and step a world to its end."""
     world.reset()
     opening = world.keeper.worlds.opening.copy()

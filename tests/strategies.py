@@ -103,7 +103,7 @@ def make_view(
         solar_wh_kw=each(0, 400, 1, SEEN),
         outside=each(10, 80_000, 1, SEEN),
         traded_ppm=each(0, PPM, 1, SLOTS_PER_DAY),
-        position_wh=-each(0, 10_000, 2, open_slots) if thermal else each(-scale, scale, 2, open_slots),
+        position_wh=-each(0, 12_000, 2, open_slots) if thermal else each(-scale, scale, 2, open_slots),
         best_bid=quotes(each(10, 90_000, 1, open_slots)),
         best_ask=quotes(each(10, 90_000, 1, open_slots)),
         live=each(0, 1, 2, open_slots, 2) == 1,
@@ -116,10 +116,15 @@ def make_view(
 
 def world_of(view: View, world: int) -> View:
     """The view of one world alone."""
-    cut = {
-        name: getattr(view, name)[world : world + 1]
-        for name in (
-            "stored_wh plan_wh net_wh solar_wh_kw outside traded_ppm position_wh best_bid best_ask live"
-        ).split()
-    }
-    return replace(view, **cut)
+    columns: tuple[str, ...] = (
+        "stored_wh",
+        "plan_wh",
+        "net_wh",
+        "solar_wh_kw",
+        "outside",
+        "traded_ppm",
+        "position_wh",
+        "live",
+    )
+    columns += ("best_bid", "best_ask")
+    return replace(view, **{name: getattr(view, name)[world : world + 1] for name in columns})

@@ -27,7 +27,7 @@ def test_no_schedule_breaks_a_battery(battery: Battery, start_ppm: int, schedule
 def test_energy_in_is_energy_out_plus_losses_plus_what_is_stored(
     battery: Battery, start_ppm: int, schedule: list[int]
 ) -> None:
-    """Losses are what is missing over a schedule; each step's loss is the efficiency's, at most 1 Wh above, never negative."""
+    """Losses are what is missing; each step's loss is the efficiency's, less than 1 Wh above it, never negative."""
     first = stored = battery.capacity_wh * start_ppm // PPM
     terminals = losses = 0
     for wanted in schedule:

@@ -34,6 +34,7 @@ def test_a_world_has_the_key_seed_plus_its_number(seed: int, world: int, party: 
 
 def test_purposes_parties_slots_and_worlds_do_not_collide() -> None:
     """172,800 values of nine purposes, 20 worlds, 20 parties and 48 slots are all different."""
+    assert len(Purpose) == len(Purpose.__members__), "two names for one purpose"
     worlds, parties, slots = np.arange(20)[:, None, None], np.arange(20)[None, :, None], np.arange(48)
     bits = [draw(7, worlds, parties, slots, purpose) for purpose in Purpose]
     assert len(np.unique(np.stack(bits))) == len(Purpose) * 20 * 20 * 48

@@ -15,7 +15,9 @@ from market.errors import ConfigError, PolicyError
 BLANK = np.zeros((3, 2, WIDTH), np.float32)
 
 
-def stream(seed: int = 1, slot: int = 100, worlds: tuple[int, ...] = (0, 1, 2), parties: tuple[int, ...] = (4, 5)) -> Stream:
+def stream(
+    seed: int = 1, slot: int = 100, worlds: tuple[int, ...] = (0, 1, 2), parties: tuple[int, ...] = (4, 5)
+) -> Stream:
     """Dice of some parties of some worlds."""
     return Stream(seed, np.array(worlds), np.array(parties), np.full(len(worlds), slot))
 
@@ -74,7 +76,15 @@ def test_a_policy_is_found_by_what_people_type(text: str, name: str) -> None:
     "text",
     [
         pytest.param("", marks=pytest.mark.xfail(strict=True, reason="an empty name is taken for the current folder")),
-        "truthfull", "markup", "markup:", "markup:half", "markup:-0.1", "markup:1.01", "markup:nan"])
+        "truthfull",
+        "markup",
+        "markup:",
+        "markup:half",
+        "markup:-0.1",
+        "markup:1.01",
+        "markup:nan",
+    ],
+)
 def test_a_policy_nobody_knows_is_refused_in_one_line(text: str) -> None:
     """ConfigError says what is wrong and what to type."""
     with pytest.raises(ConfigError) as caught:

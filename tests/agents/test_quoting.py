@@ -38,7 +38,7 @@ def nearest(price: Int, design: MarketDesign) -> Int:
     """A price rounded half to even to the tick, in whole numbers, within the design's band."""
     down, rest = np.divmod(price, design.tick_mjpy_kwh)
     up = (2 * rest > design.tick_mjpy_kwh) | ((2 * rest == design.tick_mjpy_kwh) & (down % 2 == 1))
-    return np.clip((down + up) * design.tick_mjpy_kwh, *design.band_mjpy_kwh)
+    return np.asarray(np.clip((down + up) * design.tick_mjpy_kwh, *design.band_mjpy_kwh), np.int64)
 
 
 @given(views(), DESIGNS)
@@ -50,7 +50,7 @@ def test_truthful_limits_are_the_reservation_prices(view: View, design: MarketDe
 
 @given(views((Role.STORE, Role.SOLAR, Role.THERMAL)))
 def test_truthful_energies_are_the_forecast_less_the_position(view: View) -> None:
-    """Without a battery: all of the net forecast not yet contracted, within the export limit; thermal all its output."""
+    """Without a battery: the net forecast not yet contracted, within the export limit; thermal: all its output."""
     slots = view.position_wh.shape[-1]
     forecast = view.net_wh[..., view.gate : view.gate + slots]
     if view.role == Role.THERMAL:
@@ -96,10 +96,11 @@ def test_position_and_orders_together_never_exceed_the_export_limit(view: View, 
 
 @given(views((Role.THERMAL,)), TWO_IN_THREE)
 def test_a_thermal_unit_never_offers_more_than_it_can_generate(view: View, action: Floats) -> None:
-    """Orders and position together stay within the capacity, and it never buys."""
+    """Orders and position together stay within the capacity; it never buys, not even what it sold beyond that."""
     made = quote(view, action, DGP)
     assert (made.wanted_wh <= 0).all()
-    assert (view.position_wh + made.wanted_wh >= -view.thermal_wh[:, None]).all()
+    after = view.position_wh + made.wanted_wh
+    assert (after >= np.minimum(-view.thermal_wh[:, None], view.position_wh)).all()
     assert not made.plan_wh.any()
 
 
@@ -158,7 +159,7 @@ def test_fractions_move_a_limit_evenly_through_the_band(fraction: float) -> None
 
 
 def test_patience_asks_more_the_farther_the_slot() -> None:
-    """Full patience sells at the top of the band in the farthest slot and buys at its bottom; the gate slot is unmoved."""
+    """Full patience sells at the top of the band in the farthest slot, buys at its bottom; the gate slot is unmoved."""
     view = make_view(Role.SOLAR, 6)
     calm, patient = (quote(view, np.full((3, 2, ACTIONS), (-1, -1, p, 0), np.float32), DGP) for p in (-1, 1))
     low, high = band(view)

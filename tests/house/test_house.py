@@ -34,7 +34,7 @@ ROOMS = {
     "typer": ("experiments/",),
     "jinja2": ("experiments/",),
     "pydantic": ("envs/", "experiments/"),
-    "numba": ("market/",),
+    "numba": ("market/", "envs/booking_kernels.py"),
     "highspy": ("market/",),
     "pvlib": ("envs/",),
     "jpholiday": ("envs/",),
@@ -132,7 +132,9 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(module: str) -> None:
 def test_a_device_loads_numpy_and_cryptography_and_its_own_code_only() -> None:
     """No installed library comes along beyond those two and what they are made of."""
     mine = loaded_by("agents.device")
-    bare = loaded_by("numpy, cryptography.hazmat.primitives.asymmetric.ed25519, cryptography.hazmat.primitives.kdf.hkdf")
+    bare = loaded_by(
+        "numpy, cryptography.hazmat.primitives.asymmetric.ed25519, cryptography.hazmat.primitives.kdf.hkdf"
+    )
     extra = mine - bare - set(sys.stdlib_module_names)
     assert {name for name in extra if not name.startswith("_")} <= {"market", "ledger", "agents"}
 
@@ -168,8 +170,9 @@ def test_everything_public_has_a_docstring() -> None:
         owners: list[ast.AST] = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
         for owner in owners:
             for node in ast.iter_child_nodes(owner):
-                named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-                if named and not node.name.startswith("_") and not ast.get_docstring(node):
+                if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    continue
+                if not node.name.startswith("_") and not ast.get_docstring(node):
                     bare.append(f"{name}:{node.name}")
     assert bare == []
 
@@ -239,7 +242,12 @@ def test_nothing_but_arguments_decides_what_is_drawn_or_when_it_is() -> None:
 
 def test_the_market_opens_no_file_and_reads_no_clock() -> None:
     """market/ holds pure functions: no path, no file, no operating system."""
-    used = {module.split(".")[0] for name, tree in TREES.items() if name.startswith("market/") for module, _ in imports_of(tree)}
+    used = {
+        module.split(".")[0]
+        for name, tree in TREES.items()
+        if name.startswith("market/")
+        for module, _ in imports_of(tree)
+    }
     assert not used & {"pathlib", "os", "io", "time", "random", "secrets", "socket", "subprocess", "tempfile"}
 
 
@@ -251,7 +259,9 @@ def test_the_five_packages_are_installed_and_the_tests_are_not() -> None:
     assert inner == {ROOT / floor for floor in FLOORS}
 
 
-@pytest.mark.parametrize(("fields", "dtype"), [(ORDER_FIELDS, ORDER), (CONTRACT_FIELDS, CONTRACT)], ids=["orders", "contracts"])
+@pytest.mark.parametrize(
+    ("fields", "dtype"), [(ORDER_FIELDS, ORDER), (CONTRACT_FIELDS, CONTRACT)], ids=["orders", "contracts"]
+)
 def test_every_column_of_a_table_is_documented(fields: Schema, dtype: object) -> None:
     """The schema is the table: each column has a meaning, energies and prices a unit, and the page lists all."""
     assert [field.name for field in fields] == list(getattr(dtype, "names", ()))

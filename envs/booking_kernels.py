@@ -1,0 +1,87 @@
+"""Kernel of the books, compiled by numba; import only inside functions.
+
+One pass over the contracts of all worlds: position, postings (`market.settlement`: each has its counterpart in the
+same kind), energies and values of the tally, money accrued.
+"""
+
+from numba import njit
+
+from envs.tally import Flow
+from market.settlement import PostingKind
+from market.tables import Table
+from market.units import Int
+
+PURCHASE, SALE, RENT, FEE = (
+    int(kind) for kind in (PostingKind.PURCHASE, PostingKind.SALE, PostingKind.RENT, PostingKind.FEE)
+)
+SUPPLY, SURPLUS = int(PostingKind.LAST_RESORT_SUPPLY), int(PostingKind.LAST_RESORT_SURPLUS)
+BOUGHT, SOLD = int(Flow.BOUGHT), int(Flow.SOLD)
+RESORT_SUPPLY, RESORT_SURPLUS = int(Flow.RESORT_SUPPLY), int(Flow.RESORT_SURPLUS)
+
+
+@njit(cache=True)
+def post(money: Int, account: int, counter: int, kind: int, amount: int) -> None:
+    """An account receives from its counterpart."""
+    money[account, kind] += amount
+    money[counter, kind] -= amount
+
+
+@njit(cache=True)
+def post_rent(money: Int, path: Int, first_line: int, collection: int, rent: int) -> None:
+    """Rent goes to the path's lines in equal whole parts, the rest to the first line."""
+    lines = 0
+    for step in path:
+        lines += step != 0
+    share, rest = rent // max(lines, 1), rent % max(lines, 1)
+    for place, step in enumerate(path):
+        if step != 0:
+            post(money, first_line + abs(step) - 1, collection, RENT, share + (rest if place == 0 else 0))
+
+
+@njit(cache=True)
+def book(
+    contracts: Table,
+    first_slot: Int,
+    is_retailer: Int,
+    paths: Int,
+    fee: int,
+    collection: int,
+    platform: int,
+    position: Int,
+    money: Int,
+    energies: Int,
+    values: Int,
+    traded: Int,
+    accrued: Int,
+) -> None:
+    """Enter contracts into the columns of `envs.books.Books` and `accrued` (worlds, parties), in place."""
+    parties, ring = position.shape[1], money.shape[1]
+    for row in range(len(contracts)):
+        contract = contracts[row]
+        world, buyer, seller, energy = contract.world, contract.buyer, contract.seller, contract.energy
+        column = contract.slot - first_slot[world]
+        at = column % ring
+        paid, earned = energy * contract.buy_price, energy * contract.sell_price
+        position[world, buyer, column] += energy
+        position[world, seller, column] -= energy
+        accrued[world, buyer] -= paid
+        accrued[world, seller] += earned
+        bought, sold, purchase, sale = BOUGHT, SOLD, PURCHASE, SALE
+        due = money[world, at]
+        if contract.last_resort:
+            # supply for the buyer who needed it, surplus of the seller who had it; the retailer's side counts alike
+            bought = sold = RESORT_SURPLUS if is_retailer[buyer] else RESORT_SUPPLY
+            purchase = sale = SURPLUS if is_retailer[buyer] else SUPPLY
+        else:
+            accrued[world, buyer] -= energy * fee
+            post(due, platform, buyer, FEE, energy * fee)
+            traded[world, at, 0] += energy
+            traded[world, at, 1] += paid
+        post(due, collection, buyer, purchase, paid)
+        post(due, seller, collection, sale, earned)
+        if paid != earned:
+            post_rent(due, paths[contract.path], parties, collection, paid - earned)
+        energies[world, at, buyer, bought] += energy
+        energies[world, at, seller, sold] += energy
+        values[world, at, buyer, bought] += paid
+        values[world, at, seller, sold] += earned

@@ -1,0 +1,82 @@
+"""The books of parallel worlds: positions of the open slots, and what falls due when a slot is delivered.
+
+Contracts are entered once, when they form: energy into the position of buyer and seller, money into what is due,
+energies and values into what the tally will count. What is due lies in rings over the slots that can have contracts,
+so that memory does not grow with the episode. `market.settlement.post_contracts` and `market.contracts.add_positions`
+say the same rules table by table; the ledger's verifier settles with them.
+"""
+
+import numpy as np
+
+from envs.tally import FLOWS
+from market.settlement import KINDS, Accounts, Terms
+from market.tables import Table
+from market.units import Int
+
+
+class Books:
+    """Positions and dues of w worlds; + is received.
+
+    position_wh (w, parties, slots); money_ujpy (w, ring, accounts, kinds); energy_wh (w, ring, parties, FLOWS);
+    value_ujpy (w, ring, parties, 4): energy x price of the first four flows; traded (w, ring, 2): energy and
+    money of contracts between parties.
+
+    Args:
+        first_slot: (w,) slot of column 0 in each world.
+        slots: length of the episode.
+        ring: slots that can have contracts at one time.
+        terms: prices outside the market.
+        accounts: rows of the money table.
+    """
+
+    def __init__(self, first_slot: Int, slots: int, ring: int, terms: Terms, accounts: Accounts) -> None:
+        worlds, parties = len(first_slot), accounts.parties
+        self.ring = ring
+        self.position_wh = np.zeros((worlds, parties, slots), np.int64)
+        self.money_ujpy = np.zeros((worlds, ring, accounts.count, KINDS), np.int64)
+        self.energy_wh = np.zeros((worlds, ring, parties, FLOWS), np.int64)
+        self.value_ujpy = np.zeros((worlds, ring, parties, 4), np.int64)
+        self.traded = np.zeros((worlds, ring, 2), np.int64)
+        self._first_slot, self._fee = first_slot, terms.fee
+        self._is_retailer = accounts.is_retailer
+        self._collection, self._platform = accounts.row("collection"), accounts.row("platform")
+        self._paths = accounts.grid.path_table
+
+    def enter(self, contracts: Table, accrued: Int) -> None:
+        """Book contracts; the money of the parties is added to `accrued` (w, parties) [uJPY] at once."""
+        if not len(contracts):
+            return
+        from envs.booking_kernels import book
+
+        book(
+            contracts,
+            self._first_slot,
+            self._is_retailer,
+            self._paths,
+            self._fee,
+            self._collection,
+            self._platform,
+            self.position_wh,
+            self.money_ujpy,
+            self.energy_wh,
+            self.value_ujpy,
+            self.traded,
+            accrued,
+        )
+
+    def due(self, t: int) -> tuple[Int, Int, Int]:
+        """Money (w, accounts, kinds), energies (w, parties, FLOWS) and values (w, parties, 4) of slot column t."""
+        at = t % self.ring
+        return self.money_ujpy[:, at], self.energy_wh[:, at], self.value_ujpy[:, at]
+
+    def clear(self, t: int) -> None:
+        """Make room for the slot that comes round to the place of slot column t."""
+        for column in self.due(t):
+            column[:] = 0
+
+    def take_traded(self, t: int) -> tuple[Int, Int]:
+        """Energy [Wh] and money [uJPY] of contracts between parties for slot column t (w,), forgotten afterwards."""
+        at = self.traded[:, t % self.ring]
+        energy, paid = at.T.copy()
+        at[:] = 0
+        return energy, paid
