@@ -139,8 +139,10 @@ class View:
 
 def observe(view: View) -> Floats:
     """Features of every party, (w, r, WIDTH) float32, as `OBSERVATION` lists them."""
-    scaled = (features(view) + _OFFSETS) / _SCALES
-    return np.minimum(np.maximum(scaled.astype(np.float32), LOWS), HIGHS)
+    scaled = features(view) + _OFFSETS
+    scaled /= _SCALES
+    seen = scaled.astype(np.float32)
+    return np.minimum(np.maximum(seen, LOWS, out=seen), HIGHS, out=seen)
 
 
 def features(view: View) -> Int:

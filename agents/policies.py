@@ -130,7 +130,7 @@ def find_policy(text: str) -> Policy:
             return mark_up(float(text.removeprefix("markup:")))
         except ValueError as error:
             raise ConfigError(f"{text!r} is not a mark-up", do="write markup:0.5") from error
-    if Path(text).suffix == ".onnx" or Path(text).exists():
+    if Path(text).suffix == ".onnx" or Path(text).is_file():
         from agents.policy_file import load_policy
 
         return load_policy(Path(text))

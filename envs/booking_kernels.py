@@ -55,7 +55,7 @@ def book(
     accrued: Int,
 ) -> None:
     """Enter contracts into the columns of `envs.books.Books` and `accrued` (worlds, parties), in place."""
-    parties, ring = position.shape[1], money.shape[1]
+    parties, ring = position.shape[1], money.shape[0]
     for row in range(len(contracts)):
         contract = contracts[row]
         world, buyer, seller, energy = contract.world, contract.buyer, contract.seller, contract.energy
@@ -67,7 +67,7 @@ def book(
         accrued[world, buyer] -= paid
         accrued[world, seller] += earned
         bought, sold, purchase, sale = BOUGHT, SOLD, PURCHASE, SALE
-        due = money[world, at]
+        due = money[at, world]
         if contract.last_resort:
             # supply for the buyer who needed it, surplus of the seller who had it; the retailer's side counts alike
             bought = sold = RESORT_SURPLUS if is_retailer[buyer] else RESORT_SUPPLY
@@ -75,13 +75,13 @@ def book(
         else:
             accrued[world, buyer] -= energy * fee
             post(due, platform, buyer, FEE, energy * fee)
-            traded[world, at, 0] += energy
-            traded[world, at, 1] += paid
+            traded[at, world, 0] += energy
+            traded[at, world, 1] += paid
         post(due, collection, buyer, purchase, paid)
         post(due, seller, collection, sale, earned)
         if paid != earned:
             post_rent(due, paths[contract.path], parties, collection, paid - earned)
-        energies[world, at, buyer, bought] += energy
-        energies[world, at, seller, sold] += energy
-        values[world, at, buyer, bought] += paid
-        values[world, at, seller, sold] += earned
+        energies[at, world, buyer, bought] += energy
+        energies[at, world, seller, sold] += energy
+        values[at, world, buyer, bought] += paid
+        values[at, world, seller, sold] += earned

@@ -17,8 +17,8 @@ from market.units import Int
 class Books:
     """Positions and dues of w worlds; + is received.
 
-    position_wh (w, parties, slots); money_ujpy (w, ring, accounts, kinds); energy_wh (w, ring, parties, FLOWS);
-    value_ujpy (w, ring, parties, 4): energy x price of the first four flows; traded (w, ring, 2): energy and
+    position_wh (w, parties, slots); money_ujpy (ring, w, accounts, kinds); energy_wh (ring, w, parties, FLOWS);
+    value_ujpy (ring, w, parties, 4): energy x price of the first four flows; traded (ring, w, 2): energy and
     money of contracts between parties.
 
     Args:
@@ -33,10 +33,10 @@ class Books:
         worlds, parties = len(first_slot), accounts.parties
         self.ring = ring
         self.position_wh = np.zeros((worlds, parties, slots), np.int64)
-        self.money_ujpy = np.zeros((worlds, ring, accounts.count, KINDS), np.int64)
-        self.energy_wh = np.zeros((worlds, ring, parties, FLOWS), np.int64)
-        self.value_ujpy = np.zeros((worlds, ring, parties, 4), np.int64)
-        self.traded = np.zeros((worlds, ring, 2), np.int64)
+        self.money_ujpy = np.zeros((ring, worlds, accounts.count, KINDS), np.int64)
+        self.energy_wh = np.zeros((ring, worlds, parties, FLOWS), np.int64)
+        self.value_ujpy = np.zeros((ring, worlds, parties, 4), np.int64)
+        self.traded = np.zeros((ring, worlds, 2), np.int64)
         self._first_slot, self._fee = first_slot, terms.fee
         self._is_retailer = accounts.is_retailer
         self._collection, self._platform = accounts.row("collection"), accounts.row("platform")
@@ -67,7 +67,7 @@ class Books:
     def due(self, t: int) -> tuple[Int, Int, Int]:
         """Money (w, accounts, kinds), energies (w, parties, FLOWS) and values (w, parties, 4) of slot column t."""
         at = t % self.ring
-        return self.money_ujpy[:, at], self.energy_wh[:, at], self.value_ujpy[:, at]
+        return self.money_ujpy[at], self.energy_wh[at], self.value_ujpy[at]
 
     def clear(self, t: int) -> None:
         """Make room for the slot that comes round to the place of slot column t."""
@@ -76,7 +76,7 @@ class Books:
 
     def take_traded(self, t: int) -> tuple[Int, Int]:
         """Energy [Wh] and money [uJPY] of contracts between parties for slot column t (w,), forgotten afterwards."""
-        at = self.traded[:, t % self.ring]
+        at = self.traded[t % self.ring]
         energy, paid = at.T.copy()
         at[:] = 0
         return energy, paid

@@ -22,7 +22,7 @@ def draw_learning(curves: Sequence[LearningCurve]) -> Figure:
         axes = figure.subplots(1, max(len(curves), 1), squeeze=False)[0]
         for axis, curve in zip(axes, curves, strict=False):
             _draw_curve(axis, curve)
-        axes[0].set_ylabel("gain over truthful on\nheld-out days [JPY/day]")
+        axes[0].set_ylabel("gain over truthful on held-out\ndays [JPY/day per party]")
     return figure
 
 

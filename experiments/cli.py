@@ -308,15 +308,22 @@ def verify_ledger(
 @ledger_app.command("show")
 def show_ledger(
     folder: Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")],
+    records: Annotated[bool, typer.Option("--records", help="Print every record, one JSON object a line.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say what a ledger holds, after verifying it.
 
-    Example: `digitalgrid ledger show runs/demo`
+    Example: `digitalgrid ledger show runs/demo --records`
     """
     from ledger.audit import verify
+    from ledger.showing import show
 
     where = _ledger_of(folder)
+    if records:
+        for world in sorted(path for path in where.iterdir() if path.is_dir()):
+            for record in show(world):
+                typer.echo(json.dumps({"world": world.name, **record}, ensure_ascii=False))
+        return
     verdict = verify(where)
     facts: dict[str, Any] = {
         "folder": str(where),
@@ -331,6 +338,31 @@ def show_ledger(
         for name, fact in facts.items():
             typer.echo(f"{name:<12} {fact}")
     raise typer.Exit(0 if verdict.ok else 1)
+
+
+@ledger_app.command("drill")
+def drill_ledger(
+    folder: Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")],
+    places: Annotated[int, typer.Option(min=1, help="Bits to flip, one at a time, in a copy.")] = 1000,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Flip one bit at a time in a copy of a ledger and see whether verify finds each; exit code 1 if one is missed.
+
+    Example: `digitalgrid ledger drill runs/demo --places 1000`
+    """
+    from ledger.drill import flip_bits
+
+    where = _ledger_of(folder)
+    flips = _with_progress("flipping", lambda progress: flip_bits(where, places, seed, progress))
+    missed = [flip for flip in flips if not flip.finding]
+    if as_json:
+        _print_json([vars(flip) for flip in flips])
+    else:
+        for flip in (flips[:3], missed)[bool(missed)]:
+            typer.echo(f"{flip.file} byte {flip.byte} bit {flip.bit}: {flip.finding or 'MISSED'}")
+        typer.echo(f"{len(flips) - len(missed)} of {len(flips)} flipped bits found")
+    raise typer.Exit(1 if missed else 0)
 
 
 @bench_app.command("envs")

@@ -46,7 +46,7 @@ class LearningCurve:
         role: who learned, as printed: `homes`, `mall`.
         x_name: meaning and unit of `x`: `training time [s]`.
         x: ascending.
-        gain_jpy_day: gain at each `x`, all parties of the role together.
+        gain_jpy_day: gain at each `x`, mean per party of the role.
         baselines: gain of other bidders by name: `best fixed mark-up`; truthful is zero and always drawn.
     """
 
@@ -96,7 +96,7 @@ class TrainedResult:
         role: who was trained, as printed.
         setting: what the others did: `others truthful`, `all trained`.
         wear_jpy_kwh: battery wear counted.
-        truthful_cost_jpy_day: cost of the role when it bids truthfully.
+        truthful_cost_jpy_day: cost per party of the role when it bids truthfully.
         mark_up: the best fixed mark-up found, `markup:0.6`.
         mark_up_gain: its gain.
         trained_gain: gain of the trained policy.

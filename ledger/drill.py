@@ -3,6 +3,7 @@
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,9 @@ class Flip:
     finding: str
 
 
-def flip_bits(folder: Path, places: int, seed: int = 0) -> list[Flip]:
+def flip_bits(
+    folder: Path, places: int, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> list[Flip]:
     """Flip one bit at a time in `places` places of all files of a ledger; the folder itself is only read.
 
     A place is drawn from all bytes of all files alike.
@@ -30,7 +33,12 @@ def flip_bits(folder: Path, places: int, seed: int = 0) -> list[Flip]:
         shutil.copytree(folder, copy)
         files = sorted(path for path in copy.rglob("*") if path.is_file())
         sizes = [path.stat().st_size for path in files]
-        return [_flip(copy, path, dice) for path in dice.choices(files, sizes, k=places)]
+        flips = []
+        for path in dice.choices(files, sizes, k=places):
+            flips.append(_flip(copy, path, dice))
+            if progress:
+                progress(len(flips), places)
+        return flips
 
 
 def _flip(folder: Path, path: Path, dice: random.Random) -> Flip:

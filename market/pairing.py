@@ -5,7 +5,9 @@
 - Room is taken when the contract forms (paper 1.4): contracts beyond capacity never form. With
   `netting`, opposite flows free room.
 - A party never meets itself; its own resting orders are passed over.
-- `replace` loses time priority. What is left rests until its gate, or lapses if `immediate`.
+- `replace` loses time priority, and enters less what the order it names filled in the same step: its
+  sender was quoting for all that was left and could not know of the fill. What is left rests until its
+  gate, or lapses if `immediate`.
 """
 
 import numpy as np
@@ -28,9 +30,9 @@ def trade_continuous(
     rows = join_rows(resting, orders)
     arriving = np.arange(len(rows)) >= len(resting)
     use = flow_wh.copy()
-    places, start = order_by_market(rows, len(capacity_wh))
+    places, busy, start = order_by_market(rows, len(capacity_wh))
     makers, takers, sizes, paths, codes, left, withdrawn = match_markets(
-        rows, places, start, arriving, grid.path_ranges, grid.path_table, capacity_wh, use, design.netting
+        rows, places, busy, start, arriving, grid.path_ranges, grid.path_table, capacity_wh, use, design.netting
     )
     filled = np.zeros(len(rows), np.int64)
     np.add.at(filled, makers, sizes)

@@ -19,33 +19,44 @@ Columns = npt.NDArray[Any]
 
 
 @njit(cache=True)
-def order_by_market(table: Table, markets: int) -> tuple[Int, Int]:
-    """Row numbers sorted by (market, sequence), and each market's first position (markets + 1,)."""
+def order_by_market(table: Table, markets: int) -> tuple[Int, Int, Int]:
+    """Row numbers sorted by (market, sequence), the markets that have rows, and where each of those begins (n + 1,)."""
     market, sequence = table["market"], table["sequence"]
-    start = np.zeros(markets + 1, np.int64)
-    for row in range(len(market)):
-        start[market[row] + 1] += 1
-    for index in range(markets):
-        start[index + 1] += start[index]
-    place = start[:-1].copy()
-    rows = np.empty(len(market), np.int64)
-    for row in range(len(market)):
+    place = np.zeros(markets, np.int64)
+    busy = np.empty(len(table), np.int64)
+    count = 0
+    for row in range(len(table)):
+        if place[market[row]] == 0:
+            busy[count] = market[row]
+            count += 1
+        place[market[row]] += 1
+    busy = np.sort(busy[:count])
+    start = np.zeros(count + 1, np.int64)
+    for index in range(count):
+        start[index + 1] = start[index] + place[busy[index]]
+        place[busy[index]] = start[index]
+    rows = np.empty(len(table), np.int64)
+    for row in range(len(table)):
         rows[place[market[row]]] = row
         place[market[row]] += 1
-    for index in range(markets):
-        first, stop = start[index], start[index + 1]
-        if stop - first > 64:
-            part = rows[first:stop].copy()
-            rows[first:stop] = part[np.argsort(sequence[part], kind="mergesort")]
-            continue
-        for at in range(first + 1, stop):
-            row = rows[at]
-            back = at - 1
-            while back >= first and sequence[rows[back]] > sequence[row]:
-                rows[back + 1] = rows[back]
-                back -= 1
-            rows[back + 1] = row
-    return rows, start
+    for index in range(count):
+        sort_by(sequence, rows[start[index] : start[index + 1]])
+    return rows, busy, start
+
+
+@njit(cache=True)
+def sort_by(sequence: Columns, rows: Int) -> None:
+    """Sort row numbers by sequence, in place; stable."""
+    if len(rows) > 64:
+        rows[:] = rows[np.argsort(sequence[rows], kind="mergesort")]
+        return
+    for at in range(1, len(rows)):
+        row = rows[at]
+        back = at - 1
+        while back >= 0 and sequence[rows[back]] > sequence[row]:
+            rows[back + 1] = rows[back]
+            back -= 1
+        rows[back + 1] = row
 
 
 @njit(cache=True)
@@ -76,15 +87,11 @@ def find_path(
 
 
 @njit(cache=True)
-def find_named(table: Table, book: Int, live: Columns, row: int) -> int:
-    """The live order of a book with the party and reference of `row`; -1 if there is none."""
+def find_named(table: Table, book: Int, row: int) -> int:
+    """The newest order of a book with the party and reference of `row`, filled by now or not; -1 if there is none."""
     found = -1
     for other in book:
-        if (
-            live[other]
-            and table["party"][other] == table["party"][row]
-            and table["reference"][other] == table["reference"][row]
-        ):
+        if table["party"][other] == table["party"][row] and table["reference"][other] == table["reference"][row]:
             found = other
     return found
 
@@ -119,15 +126,26 @@ def find_best(
 
 
 @njit(cache=True)
-def withdraw(kind: int, found: int, left: Int, live: Columns, withdrawn: Int) -> int:
-    """Take the order that a cancel or replace names out of the book; the refusal code of the row that asks."""
+def withdraw(kind: int, row: int, named: int, energy: Columns, left: Int, live: Columns, withdrawn: Int) -> int:
+    """Take the order that a cancel or replace names out of the book; the refusal code of the row that asks.
+
+    What the named order filled since the step began is taken off a replacement: its sender could not know of it.
+    """
+    found = named >= 0 and live[named]
     if kind != CANCEL and kind != REPLACE:
-        return 0 if found < 0 else DUPLICATE_REFERENCE
-    if found < 0:
-        return NOTHING_TO_CANCEL if kind == CANCEL else 0
-    withdrawn[found] = left[found]
-    left[found] = 0
-    live[found] = False
+        return DUPLICATE_REFERENCE if found else 0
+    if kind == CANCEL and not found:
+        return NOTHING_TO_CANCEL
+    if named < 0:
+        return 0
+    if kind == REPLACE:
+        less = min(energy[named] - left[named] - withdrawn[named], left[row])
+        left[row] -= less
+        withdrawn[row] = less
+    if found:
+        withdrawn[named] += left[named]
+        left[named] = 0
+        live[named] = False
     return 0
 
 
@@ -135,6 +153,7 @@ def withdraw(kind: int, found: int, left: Int, live: Columns, withdrawn: Int) ->
 def match_markets(
     table: Table,
     rows: Int,
+    busy: Int,
     start: Int,
     arriving: Columns,
     ranges: Int,
@@ -143,7 +162,7 @@ def match_markets(
     use: Int,
     netting: bool,
 ) -> tuple[Int, Int, Int, Int, Columns, Int, Int]:
-    """Match every market by price-time priority within reach.
+    """Match every market by price-time priority within reach; rows, busy and start as from `order_by_market`.
 
     Returns makers, takers, fill energies and paths (one entry per fill), a refusal code and the energy
     left (per input row), and the energy withdrawn by cancel and replace (per input row). `use` is
@@ -160,17 +179,17 @@ def match_markets(
     sizes, ways = np.empty(room_for, np.int64), np.empty(room_for, np.int64)
     fills = 0
     book = np.empty(count, np.int64)
-    for market in range(len(start) - 1):
-        held = 0
-        for at in range(start[market], start[market + 1]):
+    for index in range(len(busy)):
+        market, held = busy[index], 0
+        for at in range(start[index], start[index + 1]):
             row = rows[at]
             if not arriving[row]:
                 live[row] = True
                 book[held] = row
                 held += 1
                 continue
-            found = find_named(table, book[:held], live, row)
-            codes[row] = withdraw(kind[row], found, left, live, withdrawn)
+            named = find_named(table, book[:held], row)
+            codes[row] = withdraw(kind[row], row, named, table["energy"], left, live, withdrawn)
             if kind[row] == CANCEL or codes[row] != 0:
                 left[row] = 0
                 continue

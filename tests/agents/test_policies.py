@@ -75,7 +75,7 @@ def test_a_policy_is_found_by_what_people_type(text: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("", marks=pytest.mark.xfail(strict=True, reason="an empty name is taken for the current folder")),
+        "",
         "truthfull",
         "markup",
         "markup:",

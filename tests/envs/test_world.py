@@ -293,16 +293,7 @@ def test_the_line_binds_in_some_slots_and_not_in_others() -> None:
         assert 0.1 < share < 0.9
 
 
-OVERSOLD = "a replace that arrives after its order was filled in the same step enters again in full"
-
-
-@pytest.mark.parametrize(
-    ("design", "bidder"),
-    [
-        pytest.param(*case, marks=pytest.mark.xfail(strict=True, reason=OVERSOLD)) if case == ("dgp", "dice") else case
-        for case in EVERY
-    ],
-)
+@pytest.mark.parametrize(("design", "bidder"), EVERY)
 def test_thermal_units_never_sell_beyond_their_capacity(design: str, bidder: str) -> None:
     """Their net position of every slot lies between full output and nothing."""
     run = play(design, bidder)

@@ -20,6 +20,7 @@ class Live:
     party: int
     reference: int
     left: int
+    filled: int = 0
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Book:
     use: list[list[int]]
     netting: bool
     live: list[Live] = field(default_factory=list)
+    rested: list[Live] = field(default_factory=list)
     fills: list[tuple[int, int, int, int]] = field(default_factory=list)
     codes: dict[int, int] = field(default_factory=dict)
     lapsed: dict[int, int] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class Book:
                 self.use[abs(step) - 1][0 if step > 0 else 1] += energy
             order.left -= energy
             other.left -= energy
+            order.filled += energy
+            other.filled += energy
             self.fills.append((other.row, order.row, energy, path))
             self.live = [waiting for waiting in self.live if waiting.left]
 
@@ -92,6 +96,11 @@ class Book:
         if row["kind"] == Kind.NEW and same:
             self.codes[number] = Refusal.DUPLICATE_REFERENCE
             return
+        named = [o for o in self.rested if (o.party, o.reference) == (order.party, order.reference)]
+        if row["kind"] == Kind.REPLACE and named:
+            less = min(named[-1].filled, order.left)
+            order.left -= less
+            self.withdrawn += less
         if row["kind"] in (Kind.CANCEL, Kind.REPLACE) and same:
             self.withdrawn += same[0].left
             self.live.remove(same[0])
@@ -103,6 +112,7 @@ class Book:
             self.lapsed[number] = order.left
         elif order.left:
             self.live.append(order)
+            self.rested.append(order)
 
 
 def trade_one_market(grid: Grid, resting: Table, orders: Table, capacity_wh: Int, use_wh: Int, netting: bool) -> Book:
@@ -111,6 +121,7 @@ def trade_one_market(grid: Grid, resting: Table, orders: Table, capacity_wh: Int
     names = ("side", "area", "price", "party", "reference", "energy")
     for number in sorted(range(len(resting)), key=lambda n: int(resting[n]["sequence"])):
         book.live.append(Live(number, *(int(resting[number][name]) for name in names)))
+    book.rested = list(book.live)
     for number in sorted(range(len(orders)), key=lambda n: int(orders[n]["sequence"])):
         book.arrive(len(resting) + number, orders[number])
     return book
