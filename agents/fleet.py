@@ -26,6 +26,13 @@ class Role(IntEnum):
 
 
 ROLE_NAMES = {role: role.name.lower() for role in Role}
+ROLE_OF_NAME = {
+    **{name: role for role, name in ROLE_NAMES.items()},
+    "homes": Role.HOME,
+    "stores": Role.STORE,
+    "mall": Role.SOLAR,
+}
+"""What people may call a role."""
 NO_COST = -1
 """Marks a party without fuel cost: it values surplus at feed-in."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from agents.fleet import ROLE_NAMES, Role
+from agents.fleet import ROLE_OF_NAME, Role
 from agents.policies import Policy, find_policy
 from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
@@ -73,10 +73,10 @@ def open_world(
 
 def find_role(name: str) -> Role:
     """The role of that name; raises ConfigError naming those that bid."""
-    for role, known in ROLE_NAMES.items():
-        if name == known and role != Role.RETAILER:
-            return role
-    bidders = ", ".join(known for role, known in ROLE_NAMES.items() if role != Role.RETAILER)
+    role = ROLE_OF_NAME.get(name)
+    if role is not None and role != Role.RETAILER:
+        return role
+    bidders = ", ".join(known for known, row in ROLE_OF_NAME.items() if row != Role.RETAILER)
     raise ConfigError(f"no role {name!r} that bids", do=f"choose one of {bidders}")
 
 

@@ -204,15 +204,27 @@ def compare(
 def export(
     model: Annotated[Path, typer.Argument(help="A trained model, the archive that `train` leaves.")],
     out: Annotated[Path, typer.Option(help="ONNX file to make.")] = Path("policy.onnx"),
+    role: Annotated[str, typer.Option(help="Whose policy it is.")] = "home",
+    scenario: Annotated[str, typer.Option(help="Where it was trained.")] = "urawa-misono",
+    design: Design = "dgp",
 ) -> None:
-    """Export a trained policy to ONNX with manifest and golden vectors.
+    """Export a model trained with SB3 to ONNX with manifest and golden vectors; `train` does so by itself.
 
-    Example: `digitalgrid export runs/train-home/policies/home.zip --out home.onnx`
+    Example: `digitalgrid export home.zip --out home.onnx --role home`
     """
+    from agents.fleet import ROLE_NAMES
     from experiments.export import export_policy, load_model
     from experiments.runs import code_version
+    from experiments.simulate import named_role
 
-    export_policy(load_model(model), out, {"model": model.name, "code_version": code_version()})
+    provenance = {
+        "role": ROLE_NAMES[named_role(role, "--role")],
+        "scenario": scenario,
+        "design": design,
+        "model": model.name,
+        "code_version": code_version(),
+    }
+    export_policy(load_model(model), out, provenance)
     typer.echo(str(out))
 
 

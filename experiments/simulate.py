@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from agents.fleet import Role
+from agents.fleet import ROLE_OF_NAME, Role
 from agents.forecasting import HISTORY_DAYS
 from agents.policies import Policy, find_policy
 from envs.episode import WEEK_DAYS, is_held_out
@@ -45,11 +45,6 @@ MOST_WORLDS = 4096
 CODES = 256
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all."""
-ROLE_OF_NAME = {
-    **{role.name.lower(): role for role in Role},
-    **{f"{role.name.lower()}s": role for role in (Role.HOME, Role.STORE)},
-    "mall": Role.SOLAR,
-}
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def gain_table(results: Sequence[TrainedResult]) -> Any:
     from rich.table import Table
 
     table = Table(title="gain over truthful on held-out days, JPY/day per party, 95 % t intervals")
-    for heading in ("role", "setting", "wear", "seeds", "best mark-up", "its gain", "trained gain", "ratio"):
+    for heading in ("role", "setting", "wear", "seeds", "best mark-up", "its gain", "policy gain", "ratio"):
         table.add_column(heading, justify="left" if heading in ("role", "setting") else "right")
     for r in results:
         ratio = "-" if r.ratio is None else f"{r.ratio:.2f}"

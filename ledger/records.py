@@ -3,9 +3,10 @@
 1 genesis   canonical JSON of `ledger.rules`
 2 members   chain 16 | operator key 32 | then party u16 and public key 32 for each party
 3 calendar  line capacities and outside prices of the world
-4 envelope  the verbatim bytes, then one refusal code u8 per row
-5 step      fixed part of `ledger.content` | contracts | refused envelopes (hash 32, code u8) | content head 32
-6 end       steps u32 | records before this one u64 | content head 32; only a ledger that was closed has it
+4 opening   contracts of last resort of the slots whose gates closed before the first step
+5 envelope  the verbatim bytes, then one refusal code u8 per row
+6 step      fixed part of `ledger.content` | contracts | refused envelopes (hash 32, code u8) | content head 32
+7 end       steps u32 | records before this one u64 | content head 32; only a ledger that was closed has it
 """
 
 import struct

