@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from agents.devices import Battery, charge_limit, discharge_limit, stored_after, within
+from agents.devices import charge_limit, discharge_limit, stored_after, within
 from agents.fleet import NO_COST, Role
-from agents.observing import OPEN_SEEN, Floats, View, stored_at_gate
+from agents.observing import DAY, OPEN_SEEN, Floats, View, stored_at_gate
 from market.design import MarketDesign
 from market.units import PPM, Int
 
@@ -40,9 +40,7 @@ ACTION: tuple[ActionField, ...] = (
     ActionField("sell_fraction", "(a+1)/2 of the band is added to the reservation price of a sale"),
     ActionField("buy_fraction", "(a+1)/2 of the band is taken off the reservation price of a purchase"),
     ActionField("patience", "max(a,0): how far the fractions move to 1 for the slot farthest from the gate"),
-    ActionField(
-        "battery", "a<0: min(-2a, 1) of the charge is sold instead; a>0: a^3 of the power is discharged on top"
-    ),
+    ActionField("battery", "a<0: share of the surplus without room sold, not charged; a>0: of spare energy discharged"),
 )
 ACTIONS = len(ACTION)
 TRUTHFUL: tuple[float, float, float, float] = (-1.0, -1.0, -1.0, 0.0)
@@ -92,25 +90,38 @@ def plan_battery(view: View, share: Exact, slots: int) -> Int:
     plan = np.zeros((*stored.shape, slots), np.int64)
     self_use = np.where(_self_use_pays(view, slots), -view.net_wh[..., view.gate : view.gate + slots], 0)
     bends = bool(share.any())
+    spill, spare = spare_energy(view, stored) if bends else (stored, stored)
     for step in range(slots):
         least, most = -discharge_limit(battery, stored), charge_limit(battery, stored)
         passed = within(self_use[..., step], least, most)
         if bends and step < OPEN_SEEN:
-            passed = within(_bend(battery, passed, share), least, most)
+            sold = _part(np.minimum(np.maximum(passed, 0), spill), -share)
+            more = _part(np.minimum(spare, battery.power_wh), share)
+            passed = within(passed - sold - more, least, most)
+            spill, spare = spill - sold, spare - more
         plan[..., step] = passed
         stored = stored_after(battery, stored, passed)
     return plan
 
 
-def _bend(battery: Battery, self_use: Int, share: Exact) -> Int:
-    """The self-use plan with some of the charge sold instead (share < 0) or with extra discharge (share > 0).
+def spare_energy(view: View, stored_wh: Int) -> tuple[Int, Int]:
+    """What self-use will have no room for, and what it will not need, seen from the gate (w, r) each [Wh].
 
-    Half of the way down already sells all of the charge, and the extra discharge grows with the cube:
-    a kWh sold here costs more to buy back than it earns, so exploring near the plan must be cheap.
+    *Spill*: the largest surplus run of the next 12 hours' forecast beyond the battery's room. *Spare*:
+    stored energy beyond the largest deficit run of the next 24 hours. Both at the terminals; a home that
+    sells no more than that keeps what its own use is forecast to need.
     """
-    passed_on = np.maximum(self_use, 0) * np.maximum(2 * np.minimum(share, 0.0), -1.0)
-    more = np.maximum(share, 0.0)
-    return np.asarray(np.rint(self_use + passed_on - more * more * more * battery.power_wh), np.int64)
+    battery = view.battery
+    run = np.cumsum(view.net_wh[..., view.gate : view.gate + DAY], -1)
+    room = (battery.capacity_wh - stored_wh) * PPM // battery.divisor_ppm
+    spill = np.maximum(-run[..., : DAY // 2].min(-1), 0) - room
+    spare = stored_wh * battery.efficiency_ppm // PPM - np.maximum(run.max(-1), 0)
+    return np.maximum(spill, 0), np.maximum(spare, 0)
+
+
+def _part(energy: Int, share: Exact) -> Int:
+    """The share of an energy, nothing where the share is negative, rounded half to even."""
+    return np.asarray(np.rint(energy * np.maximum(share, 0.0)), np.int64)
 
 
 def _self_use_pays(view: View, slots: int) -> npt.NDArray[np.bool_]:

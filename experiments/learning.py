@@ -59,7 +59,7 @@ class Settings:
 
 SETTINGS = {
     Role.HOME: Settings(
-        steps=1_200_000,
+        steps=900_000,
         worlds=64,
         rollout=48,
         minibatch=960,
@@ -69,10 +69,10 @@ SETTINGS = {
         gamma=0.999,
         gae_lambda=0.95,
         start_action=(0.9, -0.2, -1.0, 0.0),
-        log_std=(-1.2, -1.2, -1.2, -1.2),
+        log_std=(-1.2, -1.2, -1.2, -0.7),
         last_log_std=-2.5,
         noise_until=0.4,
-        stored_value_jpy_kwh=10.0,
+        stored_value_jpy_kwh=20.0,
         reward_scale_jpy=2.0,
     ),
     Role.SOLAR: Settings(
@@ -85,12 +85,12 @@ SETTINGS = {
         clip=0.2,
         gamma=0.9,
         gae_lambda=0.95,
-        start_action=(0.0, 0.0, 0.0, 0.0),
+        start_action=(0.5, 0.0, 0.0, 0.0),
         log_std=(-1.0, -1.0, -1.0, -1.0),
-        last_log_std=-2.5,
+        last_log_std=-3.0,
         noise_until=0.5,
         stored_value_jpy_kwh=0.0,
-        reward_scale_jpy=50.0,
+        reward_scale_jpy=20.0,
     ),
 }
 SETTINGS[Role.STORE] = replace(SETTINGS[Role.SOLAR], minibatch=960)
