@@ -76,7 +76,7 @@ SETTINGS = {
         reward_scale_jpy=2.0,
     ),
     Role.SOLAR: Settings(
-        steps=300_000,
+        steps=200_000,
         worlds=64,
         rollout=48,
         minibatch=512,
