@@ -181,7 +181,7 @@ def test_misuse_is_answered_in_one_line() -> None:
     with pytest.raises(ConfigError, match="home-1"):
         DigitalGridEnv("home-9")
     with pytest.raises(ConfigError, match="solar"):
-        DigitalGridEnv(policies={"mall": "truthful"})
+        DigitalGridEnv(policies={"shop": "truthful"})
     with pytest.raises(ConfigError, match="rgb_array"):
         DigitalGridEnv(render_mode="human")
     with pytest.raises(ConfigError, match="consecutive"):

@@ -5,7 +5,7 @@ import pytest
 
 from agents.fleet import Role
 from agents.observing import Floats
-from agents.policies import TRUTHFUL_POLICY, Policy, Stream, ZeroIntelligence
+from agents.policies import TRUTHFUL_POLICY, NetworkPolicy, Policy, Stream, ZeroIntelligence
 from envs.opening import open_world
 from envs.parallel_env import DigitalGridParallelEnv
 from envs.sb3 import MarketVecEnv
@@ -14,6 +14,7 @@ from envs.single_env import DigitalGridEnv
 from envs.society import Society
 from envs.vector_env import MarketVectorEnv
 from envs.world import World
+from tests.reference.networks import make_network
 
 SEED = 11
 WORN = {"homes.battery.wear_jpy_kwh": 22.0}
@@ -130,7 +131,12 @@ def test_the_two_policies_lead_to_different_heads() -> None:
     assert episode_of_single_env("dgp", Dice(), "home-1") != episode_of_single_env("dgp", ZeroIntelligence(), "home-1")
 
 
-@pytest.mark.parametrize(("design", "policy"), CASES, ids=lambda value: getattr(value, "name", value))
+EXPORTED = NetworkPolicy("exported", make_network(seed=3))
+
+
+@pytest.mark.parametrize(
+    ("design", "policy"), [*CASES, ("dgp", EXPORTED)], ids=lambda value: getattr(value, "name", value)
+)
 def test_a_world_in_a_batch_of_64_equals_the_world_alone(design: str, policy: Policy) -> None:
     """World i of a batch with seed s is world 0 of a batch with seed s + i (law 7)."""
     batch = open_world(design=design, seed=SEED, days=DAYS[design], policies=everyone(policy), worlds=64)
