@@ -146,9 +146,10 @@ def _result(world: World, who: str, cancelled: int, never: float | None, counted
     prices: dict[str, float | None] = {}
     for row, area in enumerate(world.grid.areas):
         here = fleet.area == row
-        bought = int(energy[here, Flow.BOUGHT].sum())
-        value = int(tally.value_ujpy.sum(0)[here, Flow.BOUGHT].sum())
-        prices[area] = value / bought / MJPY_PER_JPY if bought else None
+        # where nobody buys, as in an area of generators, the price is what was sold for
+        side = Flow.BOUGHT if energy[here, Flow.BOUGHT].any() else Flow.SOLD
+        traded, value = int(energy[here, side].sum()), int(tally.value_ujpy.sum(0)[here, side].sum())
+        prices[area] = value / traded / MJPY_PER_JPY if traded else None
     lines = slice(fleet.count, fleet.count + len(world.grid.lines))
     splits = world.design.capacity == "splitting"
     return DesignResult(

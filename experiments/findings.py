@@ -64,7 +64,7 @@ class DesignResult:
     Attributes:
         design: its name.
         bidders: `truthful`, `trained`, ...: who bid.
-        price_jpy_kwh: mean price of what was bought, by area; None where nothing was.
+        price_jpy_kwh: mean price by area of what was bought there, or else sold; None where nothing was.
         traded_kwh_day: free contracts.
         split_share: share of half hours with a full line.
         cancelled_kwh_day: traded without limits less traded with them; None where the design does not split.

@@ -93,8 +93,9 @@ def draw_pictures(
         if trace.of_devices("stored_wh"):
             drawn["batteries"] = draw.draw_batteries(trace, area)
     if designs:
-        first = trace if trace is not None and trace.days else next(iter(designs.values()))
-        drawn["designs"] = draw.draw_designs(designs, draw.pick_day(first), site_area)
+        # the day is picked by an auction's own prices, so that splitting is seen where there is any
+        picked = designs.get("spot", next(iter(designs.values())))
+        drawn["designs"] = draw.draw_designs(designs, draw.pick_day(picked), site_area)
     if findings.curves:
         drawn["learning"] = charts.draw_learning(findings.curves)
     if findings.designs:
