@@ -124,13 +124,12 @@ def train(
 
     Example: `digitalgrid train urawa-misono --role home --seed 1 --out runs/home-1`
     """
-    from experiments.runs import check_free, choose_path
+    from experiments.runs import choose_path
     from experiments.simulate import named_role
     from experiments.train import make_task, train_role
 
     order = _order(scenario, design, opponent, data, settings)
-    if not resume:
-        check_free(out)
+    folder = choose_path(out, f"train-{role}", resume)
     task = make_task(
         order.scenario,
         order.design,
@@ -140,7 +139,6 @@ def train(
         opponents=order.policies,
         steps=steps,
     )
-    folder = choose_path(out, f"train-{role}")
     result = _with_progress("training", lambda bar: train_role(task, folder, resume=resume, progress=bar))
     _show(result, as_json)
 
@@ -164,12 +162,9 @@ def evaluate(
     With --policy the given ones; without, train homes and the mall with several seeds first (long; --resume).
     Example: `digitalgrid evaluate urawa-misono --seeds 5 --out runs/five-seeds`
     """
-    from experiments.runs import check_free
     from experiments.study import judge_policies, run_study
 
     order = _order(scenario, design, policy, data, settings)
-    if not resume:
-        check_free(out)
     if order.policies:
         result = judge_policies(order)
     else:

@@ -73,8 +73,16 @@ def check_free(out: Path | None) -> None:
         raise ConfigError("the run folder exists already", where=str(out), do="give another --out; nothing was written")
 
 
-def choose_path(out: Path | None, name: str) -> Path:
-    """The folder a run will be made in: `out`, or a free `runs/<time>-<name>`; raises ConfigError when `out` exists."""
+def choose_path(out: Path | None, name: str, resume: bool = False) -> Path:
+    """The folder a run will be made in: `out`, or a free `runs/<time>-<name>`.
+
+    Raises:
+        ConfigError: `out` exists and is not to be resumed, or there is no `out` to resume.
+    """
+    if resume:
+        if out is None or not out.is_dir():
+            raise ConfigError("there is no run to resume", where=str(out or "--out"), do="give the --out of that run")
+        return out
     check_free(out)
     return out or _free_path(name)
 

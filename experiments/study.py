@@ -248,7 +248,7 @@ def run_study(
     order: Order, out: Path | None, seeds: int, *, wear_jpy_kwh: float, steps: int | None, resume: bool
 ) -> Study:
     """`study_seeds` in a run folder, its findings left there as `report.json`."""
-    folder = choose_path(out, f"{order.scenario.name}-{seeds}-seeds")
+    folder = choose_path(out, f"{order.scenario.name}-{seeds}-seeds", resume)
     study = study_seeds(
         order.scenario,
         order.design,
