@@ -22,6 +22,7 @@ OPEN_SEEN = 4
 DAY, SIX_HOURS, THREE_HOURS = 48, 12, 6
 NO_QUOTE = np.iinfo(np.int64).min
 LAYOUT = "digitalgrid-observation/1"
+EVERY_PARTY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -137,30 +138,37 @@ class View:
         return stored
 
 
-def observe(view: View) -> Floats:
-    """Features of every party, (w, r, WIDTH) float32, as `OBSERVATION` lists them."""
-    scaled = features(view) + _OFFSETS
+def observe(view: View, parties: slice = EVERY_PARTY) -> Floats:
+    """Features of every party or of some, (w, r, WIDTH) float32, as `OBSERVATION` lists them."""
+    scaled = features(view, parties) + _OFFSETS
     scaled /= _SCALES
     seen = scaled.astype(np.float32)
     return np.minimum(np.maximum(seen, LOWS, out=seen), HIGHS, out=seen)
 
 
-def features(view: View) -> Int:
+def features(view: View, parties: slice = EVERY_PARTY) -> Int:
     """The integers behind the observation, (w, r, WIDTH) int64."""
-    worlds, parties = view.stored_wh.shape
-    out = np.zeros((worlds, parties, WIDTH), np.int64)
+    stored, net, outside = view.stored_wh[:, parties], view.net_wh[:, parties], _own(view.outside, parties)
+    out = np.zeros((*stored.shape, WIDTH), np.int64)
     out[..., 0:4] = _clock_table(view.slots_per_day)[(view.slot_of_day + view.gate) % view.slots_per_day]
-    out[..., 4] = view.stored_wh
-    out[..., 5] = stored_at_gate(view)
+    out[..., 4] = stored
+    out[..., 5] = stored_at_gate(view)[:, parties]
     out[..., 6] = view.role
     day = slice(view.gate, view.gate + DAY)
-    mean = _write_prices(out, view.outside[..., day])
+    mean = _write_prices(out, outside[..., day])
     out[..., 14] = view.solar_wh_kw[..., day].sum(-1)
     out[..., 15] = view.solar_wh_kw[..., view.gate : view.gate + SIX_HOURS].sum(-1)
     _write_traded(out, view)
-    out[..., 21] = view.net_wh[..., day].sum(-1)
-    _write_open_slots(out, view, mean)
+    out[..., 21] = net[..., day].sum(-1)
+    for index in range(OPEN_SEEN):
+        at = view.gate + index
+        _write_open_slot(out[..., 22 + 5 * index :], view, parties, index, net[..., at], outside[..., at], mean)
     return out
+
+
+def _own(column: Int, parties: slice) -> Int:
+    """Rows of some parties; a row that all share stays as it is."""
+    return column if column.shape[1] == 1 else column[:, parties]
 
 
 def stored_at_gate(view: View) -> Int:
@@ -192,22 +200,19 @@ def _write_traded(out: Int, view: View) -> None:
         out[..., column] = view.traded_ppm[..., (at + ahead) % view.slots_per_day]
 
 
-def _write_open_slots(out: Int, view: View, mean: Int) -> None:
-    """The rolling window from the gate on; slots the design has not opened show no position and no quotes."""
-    for index in range(OPEN_SEEN):
-        column = 22 + 5 * index
-        outside = view.outside[..., view.gate + index]
-        out[..., column] = view.net_wh[..., view.gate + index]
-        out[..., column + 2] = outside - mean
-        out[..., column + 4] = PPM
-        here = index - (view.open_first - view.gate)
-        if not 0 <= here < view.position_wh.shape[-1]:
-            continue
-        low, high = view.terms.feed_in_price(outside), view.terms.consumption_value(outside)
-        out[..., column + 1] = view.position_wh[..., here]
-        bid, ask = view.best_bid[..., here], view.best_ask[..., here]
-        out[..., column + 3] = np.where(bid == NO_QUOTE, 0, band_fraction_ppm(bid, low, high))
-        out[..., column + 4] = np.where(ask == NO_QUOTE, PPM, band_fraction_ppm(ask, low, high))
+def _write_open_slot(out: Int, view: View, parties: slice, index: int, net: Int, outside: Int, mean: Int) -> None:
+    """A slot of the rolling window from the gate on; one the design has not opened shows no position, no quotes."""
+    out[..., 0] = net
+    out[..., 2] = outside - mean
+    out[..., 4] = PPM
+    here = index - (view.open_first - view.gate)
+    if not 0 <= here < view.position_wh.shape[-1]:
+        return
+    low, high = view.terms.feed_in_price(outside), view.terms.consumption_value(outside)
+    out[..., 1] = view.position_wh[:, parties, here]
+    bid, ask = _own(view.best_bid, parties)[..., here], _own(view.best_ask, parties)[..., here]
+    out[..., 3] = np.where(bid == NO_QUOTE, 0, band_fraction_ppm(bid, low, high))
+    out[..., 4] = np.where(ask == NO_QUOTE, PPM, band_fraction_ppm(ask, low, high))
 
 
 @lru_cache(maxsize=4)

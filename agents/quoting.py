@@ -89,33 +89,37 @@ def plan_battery(view: View, share: Exact, slots: int) -> Int:
     stored, battery = stored_at_gate(view), view.battery
     plan = np.zeros((*stored.shape, slots), np.int64)
     self_use = np.where(_self_use_pays(view, slots), -view.net_wh[..., view.gate : view.gate + slots], 0)
-    bends = bool(share.any())
-    spill, spare = spare_energy(view, stored) if bends else (stored, stored)
+    bending = np.flatnonzero(share.any(0))
+    # often one party of a role learns and the others keep to self-use: only the parties between the first and the
+    # last that bend the plan take the trouble
+    bent = slice(bending[0], bending[-1] + 1) if len(bending) else slice(0)
+    spill, spare = spare_energy(view, stored, bent) if len(bending) else (stored, stored)
     for step in range(slots):
         least, most = -discharge_limit(battery, stored), charge_limit(battery, stored)
         passed = within(self_use[..., step], least, most)
-        if bends and step < OPEN_SEEN:
-            sold = _part(np.minimum(np.maximum(passed, 0), spill), -share)
-            more = _part(np.minimum(spare, battery.power_wh), share)
-            passed = within(passed - sold - more, least, most)
+        if len(bending) and step < OPEN_SEEN:
+            kept = passed[:, bent]
+            sold = _part(np.minimum(np.maximum(kept, 0), spill), -share[:, bent])
+            more = _part(np.minimum(spare, battery.power_wh[bent]), share[:, bent])
+            passed[:, bent] = within(kept - sold - more, least[:, bent], most[:, bent])
             spill, spare = spill - sold, spare - more
         plan[..., step] = passed
         stored = stored_after(battery, stored, passed)
     return plan
 
 
-def spare_energy(view: View, stored_wh: Int) -> tuple[Int, Int]:
-    """What self-use will have no room for, and what it will not need, seen from the gate (w, r) each [Wh].
+def spare_energy(view: View, stored_at_gate_wh: Int, parties: slice) -> tuple[Int, Int]:
+    """What self-use of some parties will have no room for, and what it will not need, from the gate (w, r) each [Wh].
 
     *Spill*: the largest surplus run of the next 12 hours' forecast beyond the battery's room. *Spare*:
     stored energy beyond the largest deficit run of the next 24 hours. Both at the terminals; a home that
     sells no more than that keeps what its own use is forecast to need.
     """
-    battery = view.battery
-    run = np.cumsum(view.net_wh[..., view.gate : view.gate + DAY], -1)
-    room = (battery.capacity_wh - stored_wh) * PPM // battery.divisor_ppm
+    battery, stored_wh = view.battery, stored_at_gate_wh[:, parties]
+    run = np.cumsum(view.net_wh[:, parties, view.gate : view.gate + DAY], -1)
+    room = (battery.capacity_wh[parties] - stored_wh) * PPM // battery.divisor_ppm[parties]
     spill = np.maximum(-run[..., : DAY // 2].min(-1), 0) - room
-    spare = stored_wh * battery.efficiency_ppm // PPM - np.maximum(run.max(-1), 0)
+    spare = stored_wh * battery.efficiency_ppm[parties] // PPM - np.maximum(run.max(-1), 0)
     return np.maximum(spill, 0), np.maximum(spare, 0)
 
 

@@ -15,7 +15,7 @@ from envs.reward import jpy_of
 from envs.world import Step, World
 from market.errors import Refusal
 from market.settlement import PostingKind
-from market.tables import Table
+from market.tables import Table, pick_rows
 from market.units import Int
 
 Deals = tuple[Table, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
@@ -85,7 +85,7 @@ def world_row(info: dict[str, Any], world: int) -> dict[str, Any]:
 
 def _deals(step: Step, party: int) -> Deals:
     """Contracts of a party formed in a step, and which of them it bought and which are last resort."""
-    own = step.contracts[(step.contracts["buyer"] == party) | (step.contracts["seller"] == party)]
+    own = pick_rows(step.contracts, (step.contracts["buyer"] == party) | (step.contracts["seller"] == party))
     return own, own["buyer"] == party, own["last_resort"] == 1
 
 
@@ -122,6 +122,8 @@ def _energies(world: World, step: Step, party: int, deals: Deals) -> dict[str, I
 
 def _refusals(world: World, step: Step, party: int) -> dict[str, Int]:
     """Refused order rows of the party by the code's name; only codes that occurred."""
+    if not step.codes.any():
+        return {}
     own = (step.given["party"] == party) & (step.codes != 0)
     names = {int(code): Refusal(int(code)).name for code in np.unique(step.codes[own])}
     return {

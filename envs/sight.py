@@ -89,6 +89,12 @@ class Sight:
             self._observations[role] = observe(self.view(role))
         return self._observations[role]
 
+    def observe_party(self, role: Role, row: int) -> Floats:
+        """Observations of one party of a role (worlds, WIDTH); `row` counts within the role."""
+        if role in self._observations:
+            return self._observations[role][:, row]
+        return observe(self.view(role), slice(row, row + 1))[:, 0]
+
     def _make_view(self, role: Role) -> View:
         world, seat, open_slots = self._world, self._world.seats[role], slice(self.first, self.stop)
         t, gate = world.t, world.calendar.gate

@@ -14,7 +14,6 @@ from gymnasium.vector.utils import batch_space
 
 from agents.fleet import Role
 from agents.observing import Floats
-from agents.policies import TRUTHFUL_POLICY
 from envs.information import state_info, step_info
 from envs.opening import find_party, open_world
 from envs.picture import RENDER_MODES, Trail
@@ -128,13 +127,12 @@ class MarketVectorEnv(VectorEnv[Floats, Floats, Any]):
         rows = self.world.fleet.rows(self.role)
         if len(rows) == 1:
             return actions[:, None]
-        policy = self.world.policies.get(self.role, TRUTHFUL_POLICY)
-        everyone = np.array(policy.act(self.world.observe(self.role), self.world.stream(self.role)), np.float32)
+        everyone = np.array(self.world.act(self.role), np.float32)
         everyone[:, self._row] = actions
         return everyone
 
     def _observe(self) -> Floats:
-        return self.world.observe(self.role)[:, self._row].copy()
+        return self.world.observe_party(self.role, self._row).copy()
 
     def _every(self, value: bool) -> Bools:
         return np.full(self.num_envs, value)

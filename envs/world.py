@@ -205,6 +205,12 @@ class World:
         """Observations of a role's parties (worlds, parties of the role, WIDTH)."""
         return self._sight.observe(role)
 
+    def observe_party(self, role: Role, row: int) -> Floats:
+        """Observations of one party of a role (worlds, WIDTH), `row` counted within the role."""
+        if self.policies.get(role, TRUTHFUL_POLICY).needs_observation:
+            self.observe(role)
+        return self._sight.observe_party(role, row)
+
     def stream(self, role: Role) -> Stream:
         """The dice of a role's parties at this step."""
         return Stream(self.key, np.arange(self.worlds), self.fleet.rows(role), self.now)
@@ -221,7 +227,7 @@ class World:
             envelopes: signed envelopes of outside devices by (world, party), in place of the world's own.
         """
         quotes: dict[Role, Quote] = {
-            role: quote(self.view(role), self._act(role, actions), self.design) for role in self.roles
+            role: quote(self.view(role), self._choose(role, actions), self.design) for role in self.roles
         }
         given, plan = self._write_orders(quotes)
         arrival = self._draw_arrivals()
@@ -253,9 +259,11 @@ class World:
             self._close_episode(reward)
         return Step(reward, done, given, codes, contracts, outcome, self.reading_wh, money, expired)
 
-    def _act(self, role: Role, actions: Mapping[Role, Floats] | None) -> Floats:
-        if actions is not None and role in actions:
-            return actions[role]
+    def _choose(self, role: Role, actions: Mapping[Role, Floats] | None) -> Floats:
+        return actions[role] if actions is not None and role in actions else self.act(role)
+
+    def act(self, role: Role) -> Floats:
+        """Actions of a role's policy now (worlds, parties of the role, ACTIONS)."""
         policy = self.policies.get(role, TRUTHFUL_POLICY)
         if policy.needs_observation:
             return policy.act(self.observe(role), self.stream(role))
