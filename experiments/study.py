@@ -143,8 +143,8 @@ def party_money(case: str, before: Outcome, after: Sequence[Outcome]) -> tuple[P
                 case=case,
                 name=before.names[party],
                 role=ROLE_TITLES[Role(int(before.roles[party]))],
-                truthful_jpy_day=-float(before.money[:, party].mean()),
-                trained_jpy_day=-float(np.mean([o.money[:, party].mean() for o in after])),
+                truthful_jpy_day=0.0 - float(before.money[:, party].mean()),
+                trained_jpy_day=0.0 - float(np.mean([o.money[:, party].mean() for o in after])),
                 gross_kwh_day=flows[Flow.BOUGHT] + flows[Flow.SOLD],
                 net_kwh_day=flows[Flow.IMPORT] - flows[Flow.EXPORT],
                 short_kwh_day=flows[Flow.SHORT],
@@ -153,7 +153,7 @@ def party_money(case: str, before: Outcome, after: Sequence[Outcome]) -> tuple[P
         )
     for index, name in enumerate(before.names[parties:]):
         trained = float(np.mean([o.system[index] for o in after]))
-        rows.append(PartyMoney(case, name, "system", -float(before.system[index]), -trained))
+        rows.append(PartyMoney(case, name, "system", 0.0 - float(before.system[index]), 0.0 - trained))
     return tuple(rows)
 
 
