@@ -22,7 +22,7 @@ from agents.policy_file import PolicyFile, read_policy_file
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
 from envs.world import World
-from experiments.evaluate import HELD_OUT_WEEKS, Judge, t_interval
+from experiments.evaluate import Judge, t_interval
 from experiments.findings import Estimate
 from experiments.learning import SMALL, Settings, TwinVecEnv, settings_of
 from market.design import MarketDesign
@@ -39,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Held-out gain over truthful after some samples, mean per party with a t interval over weeks [JPY/day]."""
+    """Held-out gain over truthful after some samples, mean per party with a t interval over worlds [JPY/day]."""
 
     steps: int
     seconds: float
@@ -210,7 +210,7 @@ def _make_callback(
     from stable_baselines3.common.callbacks import BaseCallback
 
     settings = task.settings
-    judge = Judge(task.scenario, task.design, task.year, worlds=HELD_OUT_WEEKS)
+    judge = Judge(task.scenario, task.design, task.year)
     before = judge.play(task.opponents).of_role(task.role) if curve else None
     began = time.monotonic()
     first, last = torch.tensor(settings.log_std), torch.full((4,), settings.last_log_std)

@@ -94,7 +94,7 @@ def test_a_short_training_raises_the_gain_on_held_out_days(learned) -> None:
 def test_the_exported_policy_gains_what_the_curve_said(learned, scenario: Scenario, year: PublicYear) -> None:
     """The last point was judged with the network in training, this one with the file a device gets."""
     training, _ = learned
-    judge = Judge(scenario, find_design("dgp"), year, worlds=13)
+    judge = Judge(scenario, find_design("dgp"), year)
     gain = judge.play({Role.SOLAR: training.policy.policy}).of_role(Role.SOLAR) - judge.play().of_role(Role.SOLAR)
     assert gain.mean() == pytest.approx(training.curve[-1].gain.mean, rel=1e-3)
 
