@@ -30,7 +30,6 @@ class Purpose(IntEnum):
     WEATHER = 6
     ARRIVAL = 7
     BID = 8
-    EXPLORE = 9
 
 
 def draw(seed: int, world: npt.ArrayLike, party: npt.ArrayLike, slot: npt.ArrayLike, purpose: Purpose) -> Bits:

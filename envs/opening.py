@@ -59,7 +59,7 @@ def open_world(
     rules = design if isinstance(design, MarketDesign) else find_design(design)
     return World(
         settings,
-        replace(rules.with_horizon(settings.horizon), lot_wh=settings.lot_wh),
+        fit_design(rules, settings),
         worlds,
         seed,
         policies={find_role(name): _policy(given) for name, given in (policies or {}).items()},
@@ -69,6 +69,11 @@ def open_world(
         ledger=ledger,
         folder=folder,
     )
+
+
+def fit_design(design: MarketDesign, scenario: Scenario, horizon: int | None = None) -> MarketDesign:
+    """The design with the scenario's lot and open slots, or with `horizon` open slots."""
+    return replace(design.with_horizon(scenario.horizon if horizon is None else horizon), lot_wh=scenario.lot_wh)
 
 
 def find_role(name: str) -> Role:

@@ -168,7 +168,10 @@ def evaluate(
     if order.policies:
         result = judge_policies(order)
     else:
-        result = run_study(order, out, seeds, wear_jpy_kwh=wear, steps=steps, resume=resume)
+        result = _with_progress(
+            "training",
+            lambda bar: run_study(order, out, seeds, wear_jpy_kwh=wear, steps=steps, resume=resume, progress=bar),
+        )
     _show(result, as_json)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.fleet import Role
 from agents.policies import Policy
+from envs.opening import fit_design
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
 from envs.tally import Flow
@@ -72,7 +73,8 @@ def compare_designs(
     """Run every design with every set of bidders (name -> policies by role) over the same draws."""
     results: list[DesignResult] = []
     traces: dict[str, Trace] = {}
-    for name, design in (designs or DESIGNS).items():
+    for name, known in (designs or DESIGNS).items():
+        design = fit_design(known, scenario)
         for who, policies in bidders.items():
             result, trace = _run(scenario, design, year, who, policies, worlds, days, seed)
             results.append(result)

@@ -20,7 +20,6 @@ from experiments.screen import console
 from experiments.simulate import Order, make_order, simulate
 from experiments.study import TRUTHFUL_OTHERS, Study, curve_of, party_money, result_of, wear_of, with_wear
 from experiments.train import Training, make_task, train_role
-from market.design import DESIGNS
 from market.errors import LedgerError
 
 WEAR_JPY_KWH = 22.0
@@ -115,9 +114,8 @@ def _judge(order: Order, homes: Training, mall: Training) -> Study:
 
 
 def _compare(order: Order, homes: Training, mall: Training) -> Comparison:
-    designs = {name: design.with_horizon(order.scenario.horizon) for name, design in DESIGNS.items()}
     trained = {Role.HOME: homes.policy.policy, Role.SOLAR: mall.policy.policy}
-    return compare_designs(order.scenario, order.year, {"truthful": {}, "trained in dgp": trained}, designs=designs)
+    return compare_designs(order.scenario, order.year, {"truthful": {}, "trained in dgp": trained})
 
 
 def _check_ledgers(order: Order, run: RunFolder, homes: Training, seed: int) -> tuple[Check, ...]:

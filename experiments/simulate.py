@@ -17,6 +17,7 @@ from agents.fleet import ROLE_OF_NAME, Role
 from agents.forecasting import HISTORY_DAYS
 from agents.policies import Policy, find_policy
 from envs.episode import WEEK_DAYS, is_held_out
+from envs.opening import fit_design
 from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
@@ -224,7 +225,7 @@ def make_order(
 ) -> Order:
     """Check everything a user can get wrong before anything is written; raises ConfigError or DataError."""
     resolved = load_scenario(scenario, settings)
-    rules = find_design(design).with_horizon(resolved.horizon if horizon is None else horizon)
+    rules = fit_design(find_design(design), resolved, horizon)
     if ledger not in MODES:
         raise ConfigError(f"unknown ledger mode {ledger!r}", do=f"choose one of {', '.join(MODES)}")
     days = resolved.episode_days if days is None else days

@@ -34,8 +34,7 @@ from experiments.train import Training, make_task, train_role
 from market.design import MarketDesign
 
 TRUTHFUL_OTHERS = "others truthful"
-Say = Callable[[str], None]
-Watch = Callable[[str], Callable[[int, int], None]]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -179,8 +178,7 @@ def study_seeds(
     home_steps: int | None = None,
     mall_steps: int | None = None,
     resume: bool = False,
-    say: Say = print,
-    watch: Watch | None = None,
+    progress: Progress | None = None,
 ) -> Study:
     """Train homes and the mall with several seeds and judge them; long, resumable.
 
@@ -194,16 +192,15 @@ def study_seeds(
         home_steps: training samples of homes; the role's own if None.
         mall_steps: training samples of the mall.
         resume: take finished policies and checkpoints from the folder.
-        say: told each finished part.
-        watch: makes a progress function for a training by its title.
+        progress: called with samples done and samples in all, training by training.
     """
 
     def train(world: Scenario, role: Role, seed: int, part: str, steps: int | None) -> Training:
         task = make_task(world, design, year, role, seed=seed, steps=steps)
         title = f"{ROLE_TITLES[role]}, wear {wear_of(world):g}, seed {seed}"
         place = folder / part / f"seed-{seed}"
-        done = train_role(task, place, curve=False, resume=resume, progress=watch(title) if watch else None)
-        say(f"trained {title}: {done.steps:,} samples in {done.seconds:.0f} s")
+        done = train_role(task, place, curve=False, resume=resume, progress=progress)
+        print(f"trained {title}: {done.steps:,} samples in {done.seconds:.0f} s", flush=True)
         return done
 
     results: list[TrainedResult] = []
@@ -213,7 +210,7 @@ def study_seeds(
     malls = [train(scenario, Role.SOLAR, seed, "mall", mall_steps).policy.policy for seed in range(seeds)]
     for role, policies in ((Role.HOME, homes), (Role.SOLAR, malls)):
         results.append(result_of(judge, find_bar(judge, role), policies, TRUTHFUL_OTHERS))
-        say(f"judged {ROLE_TITLES[role]}: ratio {results[-1].ratio or 0:.2f}")
+        print(f"judged {ROLE_TITLES[role]}: ratio {results[-1].ratio or 0:.2f}", flush=True)
     before = judge.play()
     alone = [judge.play({Role.HOME: policy}) for policy in homes]
     parties += party_money(f"homes trained, wear {wear_of(scenario):g}", before, alone)
@@ -245,7 +242,14 @@ def judge_policies(order: Order) -> Study:
 
 
 def run_study(
-    order: Order, out: Path | None, seeds: int, *, wear_jpy_kwh: float, steps: int | None, resume: bool
+    order: Order,
+    out: Path | None,
+    seeds: int,
+    *,
+    wear_jpy_kwh: float,
+    steps: int | None,
+    resume: bool,
+    progress: Progress | None = None,
 ) -> Study:
     """`study_seeds` in a run folder, its findings left there as `report.json`."""
     folder = choose_path(out, f"{order.scenario.name}-{seeds}-seeds", resume)
@@ -259,6 +263,7 @@ def run_study(
         home_steps=steps,
         mall_steps=steps,
         resume=resume,
+        progress=progress,
     )
     findings = Findings(
         title=f"{order.scenario.title}: {seeds} training seeds",

@@ -20,7 +20,6 @@ from market.tables import Table
 from market.units import Int
 
 Columns = dict[str, Int]
-TRACE_FILES = ("slots.csv", "devices.csv", "trades.csv")
 
 
 @dataclass(frozen=True)

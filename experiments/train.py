@@ -6,6 +6,7 @@ Checkpoints are written while it runs: Ctrl-C loses at most the samples since th
 goes on from there with fresh episodes.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from envs.world import World
 from experiments.evaluate import Judge, t_interval
 from experiments.findings import Estimate
 from experiments.learning import SMALL, Settings, TwinVecEnv, settings_of
+from ledger.encoding import canonical_json
 from market.design import MarketDesign
 from market.errors import ConfigError
 
@@ -96,6 +98,22 @@ class Task:
         """Key of world 0 after `done` samples: seeds do not share worlds, and a resumed run sees new ones."""
         return TRAINING_KEYS + self.seed * KEYS_PER_SEED + done
 
+    def record(self) -> dict[str, Any]:
+        """What decides the result, as plain data: for the policy's manifest, and to know a task again."""
+        scenario = canonical_json(self.scenario.model_dump(mode="json"))
+        return {
+            "role": ROLE_NAMES[self.role],
+            "scenario": self.scenario.name,
+            "scenario_sha256": hashlib.sha256(scenario).hexdigest(),
+            "design": self.design.name,
+            "horizon": self.design.horizon,
+            "seed": self.seed,
+            "settings": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self.settings).items()},
+            "opponents": {ROLE_NAMES[role]: policy.name for role, policy in self.opponents.items()},
+            "data": self.year.source,
+            "data_sha256": self.year.content_digest,
+        }
+
     def env(self, done: int = 0) -> TwinVecEnv:
         """Parallel markets with their truthful twins."""
         mine, twin = (
@@ -127,13 +145,9 @@ def train_role(
     """
     name = ROLE_NAMES[task.role]
     archive, notes = folder / f"{name}.zip", folder / f"{name}-training.json"
+    _claim(task, folder / f"{name}-task.json", resume)
     if archive.exists() and notes.exists():
-        if not resume:
-            raise ConfigError(
-                "a trained policy is here already", where=str(archive), do="give another --out, or --resume"
-            )
         return _read_training(task, archive, notes)
-    folder.mkdir(parents=True, exist_ok=True)
     points: list[CurvePoint] = []
     began = time.monotonic()
     model, done = _start_model(task, folder / f"{name}-checkpoint.zip", resume)
@@ -147,23 +161,28 @@ def train_role(
     return training
 
 
+def _claim(task: Task, file: Path, resume: bool) -> None:
+    """Leave in the folder what is learned there; a resumed training must be of the same task."""
+    mine = task.record()
+    if resume and file.exists():
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+        other = [name for name in mine if mine[name] != theirs.get(name)]
+        if other:
+            what = f"the training here has another {', '.join(other)}"
+            raise ConfigError(what, where=str(file), do="resume with the options it began with, or give another --out")
+        return
+    if file.exists():
+        raise ConfigError("a training is here already", where=str(file), do="give another --out, or --resume")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+
+
 def export_trained(task: Task, model: "PPO", path: Path) -> PolicyFile:
     """Export with provenance, golden rows from the training world."""
     from experiments.export import export_policy
     from experiments.runs import code_version
 
-    provenance = {
-        "role": ROLE_NAMES[task.role],
-        "scenario": task.scenario.name,
-        "design": task.design.name,
-        "horizon": task.design.horizon,
-        "seed": task.seed,
-        "steps": int(model.num_timesteps),
-        "settings": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(task.settings).items()},
-        "opponents": {ROLE_NAMES[role]: policy.name for role, policy in task.opponents.items()},
-        "data": task.year.source,
-        "code_version": code_version(),
-    }
+    provenance = task.record() | {"steps": int(model.num_timesteps), "code_version": code_version()}
     buffer = model.rollout_buffer.observations
     seen = np.asarray(buffer, np.float32).reshape(-1, WIDTH) if buffer is not None else None
     return export_policy(model, path, provenance, observations=seen)

@@ -11,8 +11,6 @@ import numpy as np
 
 from market.units import Int
 
-FORWARD, BACKWARD = 0, 1
-
 
 @dataclass(frozen=True)
 class Line:

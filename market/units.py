@@ -34,11 +34,6 @@ def wh_from_kwh(energy_kwh: float | str | Decimal) -> int:
     return _whole(Decimal(str(energy_kwh)) * WH_PER_KWH, "energy", "1 Wh")
 
 
-def jpy_from_ujpy(amount_ujpy: int) -> float:
-    """Money [uJPY] in JPY, for people only: nothing is computed from the result."""
-    return amount_ujpy / UJPY_PER_JPY
-
-
 def divide_half_even(numerator: Int, denominator: int) -> Int:
     """Integer quotient rounded half to even; arrays of any shape, denominator > 0."""
     quotient, remainder = np.divmod(np.asarray(numerator, np.int64), np.int64(denominator))

@@ -105,6 +105,8 @@ def test_a_finished_training_is_not_done_again(learned, scenario: Scenario, year
     task = mall_task(scenario, year, 6 * ROLLOUT)
     with pytest.raises(ConfigError, match="here already"):
         train_role(task, folder)
+    with pytest.raises(ConfigError, match="another seed"):
+        train_role(replace(task, seed=7), folder, resume=True)
     again = train_role(task, folder, resume=True)
     assert again.policy.sha256 == training.policy.sha256
     assert again.curve == training.curve

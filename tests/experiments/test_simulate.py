@@ -165,3 +165,16 @@ def test_the_longest_run_fits_into_the_year() -> None:
     world = order.world()
     world.reset()
     assert world.episode.load_wh.shape[-1] == (356 + 2) * 48
+
+
+def test_the_scenarios_lot_rules_every_trade() -> None:
+    """With a lot of 50 Wh every free contract is a multiple of it, in the command as in the environments."""
+    order = make_order("urawa-misono", days=1, settings={"lot_wh": 50})
+    world = order.world()
+    world.reset()
+    sizes = []
+    for _ in range(20):
+        contracts = world.step().contracts
+        sizes += contracts["energy"][contracts["last_resort"] == 0].tolist()
+    assert sizes
+    assert all(size % 50 == 0 for size in sizes)
