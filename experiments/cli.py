@@ -28,7 +28,7 @@ class Verbs(TyperGroup):
             typer.echo(f"digitalgrid: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            typer.echo("\ndigitalgrid: stopped; a run folder begun says 'running' in its file 'state'", err=True)
+            typer.echo("\ndigitalgrid: stopped; finished parts are kept, train and evaluate take --resume", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 
