@@ -25,7 +25,9 @@ class MarketDesign:
     """One market design: what it accepts, how it pairs, where capacity is decided, its grid of numbers.
 
     Units: lot [Wh], tick and band [mJPY/kWh]; `horizon` is the number of open slots of a rolling
-    design (48 x 365 is the paper's year), `netting` lets opposite flows free capacity.
+    design (48 x 365 is the paper's year), `netting` lets opposite flows free capacity;
+    `margin` says how orders at the clearing price share what is left: by arrival or in proportion (largest
+    remainder, ties by arrival).
     """
 
     name: str
@@ -36,6 +38,7 @@ class MarketDesign:
     claims: frozenset[Claim] = frozenset()
     book: Literal["open", "sealed"] = "open"
     netting: bool = True
+    margin: Literal["sequence", "pro-rata"] = "sequence"
     lot_wh: int = 1
     tick_mjpy_kwh: int = 10
     band_mjpy_kwh: tuple[int, int] = (10, 999_990)

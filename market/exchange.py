@@ -46,7 +46,17 @@ class Outcome:
 
 
 def trade(
-    design: MarketDesign, grid: Grid, resting: Table, orders: Table, capacity_wh: Int, flow_wh: Int, now: Int
+    design: MarketDesign,
+    grid: Grid,
+    resting: Table,
+    orders: Table,
+    capacity_wh: Int,
+    flow_wh: Int,
+    now: Int,
+    *,
+    limit_wh: Int | None = None,
+    retail: Int | None = None,
+    owner: Int | None = None,
 ) -> Outcome:
     """Match orders in sequence (continuous) or all at once (uniform), under the design's capacity rule.
 
@@ -58,6 +68,10 @@ def trade(
         capacity_wh: (markets, lines, 2) room of each line forward and backward [Wh].
         flow_wh: (markets, lines, 2) use already committed forward and backward [Wh].
         now: (worlds,) the slot in which this happens, written as `formed`.
+        limit_wh: (markets, limits) bound of each joint limit of the grid [Wh]; the grid's own bounds if None.
+        retail: (markets, areas, 2) prices outside the market [mJPY/kWh]: what the retailer asks and what it pays;
+            read by designs that share by them.
+        owner: (parties,) who owns each party, for self-trade prevention; everybody owns itself if None.
     """
     from market.pairing import trade_continuous
     from market.splitting import trade_uniform

@@ -22,16 +22,33 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A joint limit (フェンス): sum over lines of sign x net flow (forward less backward) is at most `most_wh`.
+
+    `signs` (lines of the grid,) are +1, -1 or 0 for lines that do not count. Used in Japan since 2026 over the
+    lines of Chubu, Hokuriku and Kansai (OCCTO).
+    """
+
+    name: str
+    signs: tuple[int, ...]
+    most_wh: int
+
+
+@dataclass(frozen=True)
 class Grid:
-    """Areas by name and the lines between them."""
+    """Areas by name, the lines between them, and limits over several lines."""
 
     areas: tuple[str, ...]
     lines: tuple[Line, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
         for line in self.lines:
             if line.source == line.target or not {line.source, line.target} <= set(range(len(self.areas))):
                 raise ValueError(f"line {line.name} must join two different areas of {self.areas}")
+        for limit in self.limits:
+            if len(limit.signs) != len(self.lines) or not set(limit.signs) <= {-1, 0, 1}:
+                raise ValueError(f"limit {limit.name} must give +1, -1 or 0 for each of {len(self.lines)} lines")
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
