@@ -17,7 +17,7 @@ import numpy as np
 from ledger.encoding import CALENDAR_TAG, GENESIS_TAG, OPENING_TAG, canonical_json
 from market.design import MarketDesign
 from market.errors import LedgerError
-from market.grid import Grid, Line
+from market.grid import Grid, Limit, Line
 from market.settlement import Accounts, Terms
 from market.slots import HALF_HOURS, SlotCalendar
 from market.units import Int
@@ -66,6 +66,7 @@ class Rules:
             "fuel": [int(f) for f in self.fuel],
             "grid": {
                 "areas": list(self.grid.areas),
+                "limits": [[limit.name, list(limit.signs), limit.most_wh] for limit in self.grid.limits],
                 "lines": [[line.name, line.source, line.target] for line in self.grid.lines],
             },
             "minutes": self.calendar.minutes,
@@ -81,7 +82,11 @@ def read_rules(record: dict[str, Any]) -> Rules:
     try:
         design = {**record["design"], "claims": frozenset(record["design"]["claims"])}
         design["band_mjpy_kwh"] = tuple(design["band_mjpy_kwh"])
-        grid = Grid(tuple(record["grid"]["areas"]), tuple(Line(*line) for line in record["grid"]["lines"]))
+        grid = Grid(
+            tuple(record["grid"]["areas"]),
+            tuple(Line(*line) for line in record["grid"]["lines"]),
+            tuple(Limit(name, tuple(signs), most) for name, signs, most in record["grid"]["limits"]),
+        )
         who = record["accounts"]
         accounts = Accounts(grid, tuple(who["parties"]), tuple(who["areas"]), tuple(who["retailers"]))
         return Rules(

@@ -26,7 +26,8 @@ class MarketDesign:
 
     Units: lot [Wh], tick and band [mJPY/kWh]; `horizon` is the number of open slots of a rolling
     design (48 x 365 is the paper's year), `netting` lets opposite flows free capacity;
-    `margin` says how orders at the clearing price share what is left: by arrival or in proportion (largest
+    `arrivals` says whether a step's orders arrive in a drawn order or demand first, so that sellers see and answer it
+    (paper 1.4); `margin` says how orders at the clearing price share what is left: by arrival or in proportion (largest
     remainder, ties by arrival).
     """
 
@@ -39,6 +40,7 @@ class MarketDesign:
     book: Literal["open", "sealed"] = "open"
     netting: bool = True
     margin: Literal["sequence", "pro-rata"] = "sequence"
+    arrivals: Literal["drawn", "demand-first"] = "drawn"
     lot_wh: int = 1
     tick_mjpy_kwh: int = 10
     band_mjpy_kwh: tuple[int, int] = (10, 999_990)
