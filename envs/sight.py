@@ -5,6 +5,8 @@
 - Forecasts reach as far as `agents.forecasting.known_slots` says.
 - The book shows the best bid and ask that an area can reach; a sealed design shows nothing. A party sees its own
   live orders in any case.
+- Where a design lets demand arrive first, sellers see the book as the step's demand would leave it; positions and
+  live orders are those before the step, so that a replacement still counts what was filled on the way.
 """
 
 from dataclasses import dataclass
@@ -19,8 +21,10 @@ from agents.fleet import Fleet, Role
 from agents.forecasting import known_slots
 from agents.observing import NO_QUOTE, Floats, View, observe
 from envs.episode import AHEAD
+from market.exchange import trade
 from market.opening import open_range
 from market.pairing import best_quotes
+from market.tables import Table
 from market.units import Int
 
 if TYPE_CHECKING:
@@ -76,6 +80,18 @@ class Sight:
         self.stop = max(min(int(stop[0]), world.slots), self.first)
         self._views: dict[Role, View] = {}
         self._observations: dict[Role, Floats] = {}
+        self._answered: tuple[Int, Int] | None = None
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether sellers have been shown the step's demand."""
+        return self._answered is not None
+
+    def hear(self, demand: Table) -> None:
+        """Show sellers the book that the step's `demand` rows, numbered by arrival, would leave."""
+        world = self._world
+        outcome = trade(world.design, world.grid, world.resting, demand, world.capacity_wh, world.flow_wh, world.now)
+        self._answered = self._quotes_of(outcome.resting, outcome.flow_wh)
 
     def view(self, role: Role) -> View:
         """What the parties of a role know now."""
@@ -98,7 +114,8 @@ class Sight:
     def _make_view(self, role: Role) -> View:
         world, seat, open_slots = self._world, self._world.seats[role], slice(self.first, self.stop)
         t, gate = world.t, world.calendar.gate
-        bids, asks = self._quotes
+        answers = self._answered is not None and role in world.answering
+        bids, asks = self._answered if answers and self._answered else self._quotes
         return View(
             slot_of_day=world.slot_of_day,
             slots_per_day=world.calendar.per_day,
@@ -143,12 +160,11 @@ class Sight:
         ahead = _known_prices(self._reach, world.slot_of_day, world.calendar.per_day, published)
         return world.episode.outside.take(world.t + ahead, axis=-1)
 
-    @cached_property
-    def _cells(self) -> Int:
+    def _cells(self, resting: Table) -> Int:
         """World and open slot of each resting order, as one number (resting,)."""
         world = self._world
-        where = world.resting["world"].astype(np.int64)
-        column = world.resting["slot"] - world.episode.first_slot[where] - self.first
+        where = resting["world"].astype(np.int64)
+        column = resting["slot"] - world.episode.first_slot[where] - self.first
         return np.asarray(where * (self.stop - self.first) + column)
 
     @cached_property
@@ -158,20 +174,23 @@ class Sight:
         live = np.zeros((world.worlds, world.fleet.count, count, 2), np.bool_)
         if len(world.resting) and count:
             resting = world.resting
-            live[resting["world"], resting["party"], self._cells % count, resting["side"] - 1] = True
+            live[resting["world"], resting["party"], self._cells(resting) % count, resting["side"] - 1] = True
         return live
 
     @cached_property
     def _quotes(self) -> tuple[Int, Int]:
-        """Best reachable bid and ask (worlds, areas, open slots), NO_QUOTE without."""
+        """Best reachable bid and ask before the step (worlds, areas, open slots), NO_QUOTE without."""
+        return self._quotes_of(self._world.resting, self._world.flow_wh)
+
+    def _quotes_of(self, resting: Table, flow_wh: Int) -> tuple[Int, Int]:
         world, count = self._world, self.stop - self.first
         areas = len(world.grid.areas)
-        if world.design.book == "sealed" or not len(world.resting) or not count:
+        if world.design.book == "sealed" or not len(resting) or not count:
             none = np.full((world.worlds, areas, count), NO_QUOTE, np.int64)
             return none, none
         cells = world.worlds * count
         bids, asks = best_quotes(
-            world.design, world.grid, world.resting, self._cells, cells, world.capacity_wh, world.flow_wh
+            world.design, world.grid, resting, self._cells(resting), cells, world.capacity_wh, flow_wh
         )
         asks[asks == NO_ASK] = NO_QUOTE
         shape = (world.worlds, count, areas)

@@ -27,7 +27,7 @@ from envs.public_year import PublicYear, public_year
 from envs.scenario_schema import Scenario
 from envs.sight import Sight, seats_of
 from envs.tally import Tally
-from ledger.admission import Codes, fill_unheard
+from ledger.admission import Codes, fill_unheard, number_arrivals
 from ledger.content import StepRecord
 from ledger.encoding import ABSENT, canonical_json
 from ledger.keeper import Keeper, Mode, Worlds, open_keeper
@@ -45,6 +45,8 @@ from market.units import PPM, Int
 
 Mask = npt.NDArray[np.bool_]
 
+SELLERS = (Role.SOLAR, Role.THERMAL)
+"""Roles that only sell: under `demand-first` they see the step's buy orders before they quote (paper 1.4)."""
 TRADED_MEMORY = 4
 """The usual traded price of a half hour moves a quarter of the way to each day's new one."""
 
@@ -120,6 +122,7 @@ class World:
         self.sources = source_of_party(self.fleet)
         self.fuel = np.maximum(self.fleet.cost, 0)
         self.roles = tuple(role for role in Role if role != Role.RETAILER and role in self.seats)
+        self.answering = SELLERS if design.arrivals == "demand-first" else ()
         self.rules = Rules(
             design,
             self.accounts,
@@ -199,14 +202,17 @@ class World:
 
     def view(self, role: Role) -> View:
         """What the parties of a role know now."""
+        self._hear_demand(role)
         return self._sight.view(role)
 
     def observe(self, role: Role) -> Floats:
         """Observations of a role's parties (worlds, parties of the role, WIDTH)."""
+        self._hear_demand(role)
         return self._sight.observe(role)
 
     def observe_party(self, role: Role, row: int) -> Floats:
         """Observations of one party of a role (worlds, WIDTH), `row` counted within the role."""
+        self._hear_demand(role)
         if self.policies.get(role, TRUTHFUL_POLICY).needs_observation:
             self.observe(role)
         return self._sight.observe_party(role, row)
@@ -226,11 +232,8 @@ class World:
             actions: (worlds, parties of the role, ACTIONS) per role; the role's policy acts where absent.
             envelopes: signed envelopes of outside devices by (world, party), in place of the world's own.
         """
-        quotes: dict[Role, Quote] = {
-            role: quote(self.view(role), self._choose(role, actions), self.design) for role in self.roles
-        }
-        given, plan = self._write_orders(quotes)
-        arrival = self._draw_arrivals()
+        given, plan = self._write_orders(self._quote_all(actions))
+        arrival = self._arrival
         heard = self.keeper.admit(self.now, given, plan, self.reading_wh, arrival, envelopes)
         given, codes = heard.orders, heard.codes
         live = codes == 0
@@ -258,6 +261,29 @@ class World:
         if done:
             self._close_episode(reward)
         return Step(reward, done, given, codes, contracts, outcome, self.reading_wh, money, expired)
+
+    def _quote_all(self, actions: Mapping[Role, Floats] | None) -> dict[Role, Quote]:
+        """Quotes of every role; under `demand-first` the demand speaks, then the sellers see it and answer."""
+        demand: dict[Role, Quote] = {r: self._quote(r, actions) for r in self.roles if r not in self.answering}
+        if self.answering and not self._sight.has_heard:
+            self._sight.hear(self._number(self._write_orders(demand)[0]))
+        return {role: demand[role] if role in demand else self._quote(role, actions) for role in self.roles}
+
+    def _quote(self, role: Role, actions: Mapping[Role, Floats] | None) -> Quote:
+        return quote(self._sight.view(role), self._choose(role, actions), self.design)
+
+    def _hear_demand(self, role: Role) -> None:
+        """Before a seller that answers demand is shown anything: let the demand's own policies speak."""
+        if role in self.answering and not self._sight.has_heard:
+            demand: dict[Role, Quote] = {r: self._quote(r, None) for r in self.roles if r not in self.answering}
+            self._sight.hear(self._number(self._write_orders(demand)[0]))
+
+    def _number(self, orders: Table) -> Table:
+        """The rows as they would arrive in this step, for a look at the book they would leave."""
+        number_arrivals(orders, self._arrival, np.full(self.worlds, self.t))
+        world = orders["world"].astype(np.int64)
+        orders["market"] = world * self.slots + orders["slot"] - self.episode.first_slot[world]
+        return orders
 
     def _choose(self, role: Role, actions: Mapping[Role, Floats] | None) -> Floats:
         return actions[role] if actions is not None and role in actions else self.act(role)
@@ -294,11 +320,13 @@ class World:
             orders = pick_rows(orders, ~self._is_external[orders["world"], orders["party"]])
         return orders, plan
 
-    def _draw_arrivals(self) -> Int:
-        """Rank of each party in the order of arrival (worlds, parties), a fresh permutation per step."""
+    @property
+    def _arrival(self) -> Int:
+        """Rank of each party in this step's order of arrival (worlds, parties): drawn, or drawn with demand first."""
         parties = np.arange(self.fleet.count)
         bits = draw(self.key, np.arange(self.worlds)[:, None], parties, self.now[:, None], Purpose.ARRIVAL)
-        order = np.argsort(bits, axis=1, kind="stable")
+        answers = np.broadcast_to(np.isin(self.fleet.role, list(self.answering)), bits.shape)
+        order = np.lexsort((bits, answers), axis=1)
         # the place of each party in that order is the inverse permutation
         return np.argsort(order, axis=1)
 
