@@ -90,7 +90,8 @@ class Sight:
     def hear(self, demand: Table) -> None:
         """Show sellers the book that the step's `demand` rows, numbered by arrival, would leave."""
         world = self._world
-        outcome = trade(world.design, world.grid, world.resting, demand, world.capacity_wh, world.flow_wh, world.now)
+        room, use = world.capacity_wh, world.flow_wh
+        outcome = trade(world.design, world.grid, world.resting, demand, room, use, world.now, retail=world.retail)
         self._answered = self._quotes_of(outcome.resting, outcome.flow_wh)
 
     def view(self, role: Role) -> View:

@@ -156,6 +156,8 @@ class World:
         self.reading_wh = np.full(shape, ABSENT, np.int64)
         self.capacity_wh = self.episode.capacity_wh.reshape(self.worlds * self.slots, len(self.grid.lines), 2)
         self.flow_wh = np.zeros_like(self.capacity_wh)
+        outside = np.moveaxis(self.episode.outside[..., : self.slots], 1, 2).reshape(-1, len(self.grid.areas))
+        self.retail = self.terms.retail_prices(outside)
         self.resting = no_orders()
         self.traded_ppm = np.full((self.worlds, self.calendar.per_day), PPM // 2, np.int64)
         self.tally = Tally.empty(self.worlds, self.fleet.count, self.accounts.count)
@@ -238,7 +240,14 @@ class World:
         given, codes = heard.orders, heard.codes
         live = codes == 0
         outcome = trade(
-            self.design, self.grid, self.resting, pick_rows(given, live), self.capacity_wh, self.flow_wh, self.now
+            self.design,
+            self.grid,
+            self.resting,
+            pick_rows(given, live),
+            self.capacity_wh,
+            self.flow_wh,
+            self.now,
+            retail=self.retail,
         )
         codes[live] = outcome.codes
         label_sources(outcome.contracts, self.sources)

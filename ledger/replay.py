@@ -144,7 +144,14 @@ class Replay:
         rules, now = self.rules, np.array([self.slot])
         live = codes == 0
         outcome: Outcome = trade(
-            rules.design, rules.grid, self._resting, orders[live], self.capacity_wh, self._flow, now
+            rules.design,
+            rules.grid,
+            self._resting,
+            orders[live],
+            self.capacity_wh,
+            self._flow,
+            now,
+            retail=rules.terms.retail_prices(self.outside),
         )
         codes[live] = outcome.codes
         self._flow = outcome.flow_wh

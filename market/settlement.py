@@ -71,6 +71,10 @@ class Terms:
         """What the retailer pays for surplus."""
         return np.maximum(outside - self.feed_in_discount, self.feed_in_floor)
 
+    def retail_prices(self, outside: Int) -> Int:
+        """What the retailer asks and what it pays, (..., 2), for outside prices of any shape."""
+        return np.stack([self.supply_price(outside), self.feed_in_price(outside)], -1)
+
     def consumption_value(self, outside: Int) -> Int:
         """Reservation price of consumption: the tariff less wheeling, surcharge and fee of a contract."""
         return outside + (self.retail_margin - self.fee)
