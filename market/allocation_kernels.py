@@ -2,7 +2,8 @@
 
 - Orders strictly in the money fill; across a price gap the line is full in the direction of rising price.
 - Orders at the money and lines without a gap are settled by a small integer max-flow, which also makes the
-  traded volume as large as any optimal allocation allows. Marginal orders fill in sequence order.
+  traded volume as large as any optimal allocation allows. Marginal orders fill in sequence order, or
+  pro rata where the design says so.
 - Certificate: welfare of the fills = dual value of the prices, computed modulo 2^64.
 
 This module needs numba: import it inside functions only.
@@ -10,11 +11,15 @@ This module needs numba: import it inside functions only.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from market.orders import Side
-from market.pricing import Book, Lines, kernel
+from market.pricing import Book, Lines, after_price, kernel
 from market.units import Int
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+HALF_BITS = 19
+HALF_MASK = (1 << HALF_BITS) - 1
 
 
 class Balance(NamedTuple):
@@ -91,18 +96,16 @@ def weigh_areas(book: Book, price: Int, balance: Balance) -> None:
     balance.offered[:] = 0
     balance.asked[:] = 0
     for area in range(len(price)):
-        net = 0
-        for i in range(book.first[area], book.first[area + 1]):
-            energy, sells = book.energy[i], book.side[i] == SELL
-            if book.price[i] == price[area]:
-                if sells:
-                    balance.offered[area] += energy
-                else:
-                    balance.asked[area] += energy
-            elif sells and book.price[i] < price[area]:
-                net += energy
-            elif not sells and book.price[i] > price[area]:
-                net -= energy
+        end = after_price(book, area, price[area])
+        for i in range(end - 1, book.first[area] - 1, -1):
+            if book.price[i] != price[area]:
+                break
+            if book.side[i] == SELL:
+                balance.offered[area] += book.energy[i]
+            else:
+                balance.asked[area] += book.energy[i]
+        # offered at or below the price, less what is offered at it, less what is wanted above it
+        net = book.below[end] - book.below[book.first[area]] - book.wanted[area] - balance.offered[area]
         balance.excess[area] = net
 
 
@@ -146,20 +149,68 @@ def settle_margin(lines: Lines, price: Int, flow: Int, balance: Balance, scratch
 
 
 @kernel
-def fill_orders(book: Book, price: Int, balance: Balance, filled: Int) -> None:
-    """Fill in-the-money orders fully and marginal ones in sequence order, into `filled` by position."""
+def fill_orders(book: Book, price: Int, balance: Balance, filled: Int, pro_rata: bool, lot: int) -> None:
+    """Fill in-the-money orders fully and marginal ones in sequence order or pro rata, into `filled` by position."""
     for area in range(len(price)):
+        low, high = book.first[area], book.first[area + 1]
+        begin, end = after_price(book, area, price[area] - 1), after_price(book, area, price[area])
+        for i in range(low, begin):
+            filled[i] = book.energy[i] * (book.side[i] == SELL)
+        for i in range(end, high):
+            filled[i] = book.energy[i] * (book.side[i] == BUY)
         sold, bought = balance.sold[area], balance.bought[area]
-        for i in range(book.first[area], book.first[area + 1]):
-            energy, sells = book.energy[i], book.side[i] == SELL
-            if book.price[i] != price[area]:
-                filled[i] = energy if sells == (book.price[i] < price[area]) else 0
-            elif sells:
-                filled[i] = min(energy, sold)
+        if pro_rata:
+            share_margin(book, begin, end, SELL, sold, lot, filled)
+            share_margin(book, begin, end, BUY, bought, lot, filled)
+            continue
+        for i in range(begin, end):
+            if book.side[i] == SELL:
+                filled[i] = min(book.energy[i], sold)
                 sold -= filled[i]
             else:
-                filled[i] = min(energy, bought)
+                filled[i] = min(book.energy[i], bought)
                 bought -= filled[i]
+
+
+@kernel
+def share_margin(book: Book, low: int, high: int, side: int, total: int, lot: int, filled: Int) -> None:
+    """Share `total` among the orders low .. high of one side, all at one price, in proportion to their energy.
+
+    Whole lots by largest remainder, ties by arrival; what is no whole lot of the total goes to the first in order.
+    """
+    energy = 0
+    for i in range(low, high):
+        if book.side[i] == side:
+            energy += book.energy[i]
+            filled[i] = 0
+    if energy == 0 or total == 0:
+        return
+    remainder = np.full(high - low, np.int64(-1))
+    left = total
+    for i in range(low, high):
+        if book.side[i] == side:
+            share, remainder[i - low] = multiply_divide(book.energy[i], total // lot, energy)
+            filled[i] = share * lot
+            left -= share * lot
+    for i in np.argsort(-remainder, kind="mergesort"):
+        if left <= 0 or remainder[i] < 0:
+            break
+        more = min(min(lot, left), book.energy[low + i] - filled[low + i])
+        filled[low + i] += more
+        left -= more
+    for i in range(low, high):
+        if left > 0 and book.side[i] == side:
+            more = min(left, book.energy[i] - filled[i])
+            filled[i] += more
+            left -= more
+
+
+@kernel
+def multiply_divide(a: int, b: int, divisor: int) -> tuple[int, int]:
+    """Quotient and remainder of a x b / divisor for numbers below 2^38, without leaving 64 bits."""
+    high, rest = divmod(a * (b >> HALF_BITS), divisor)
+    low, remainder = divmod((rest << HALF_BITS) + a * (b & HALF_MASK), divisor)
+    return (high << HALF_BITS) + low, remainder
 
 
 @kernel
@@ -168,7 +219,7 @@ def is_proved(book: Book, lines: Lines, price: Int, flow: Int, filled: Int) -> b
     primal, dual = 0, 0
     for area in range(len(price)):
         for i in range(book.first[area], book.first[area + 1]):
-            sign = 1 if book.side[i] == BUY else -1
+            sign = 1 - 2 * (book.side[i] == SELL)
             primal += sign * book.price[i] * filled[i]
             dual += max(0, sign * (book.price[i] - price[area])) * book.energy[i]
     for line in range(len(flow)):

@@ -16,23 +16,29 @@ from market.pricing import Book, Lines, kernel
 from market.units import Int
 
 UNLIMITED = 1 << 60
+NO_PATH = -(1 << 60)
 
 
 class Paths(NamedTuple):
-    """Signed lines of each path (paths, longest), 0 at its end; first and past-last path of each area pair."""
+    """Signed lines of each path (paths, longest), 0 at its end; first and past-last path of each area pair.
+
+    `extra` (most, longest) takes paths that are not in the table, `extras` (1,) counts them; a contract over extra
+    path k has path -1 - k. Without room for extras every path of a flow must be in the table.
+    """
 
     table: Int
     ranges: Int
+    extra: Int
+    extras: Int
 
 
 class Pairs(NamedTuple):
-    """Contracts as they form: rows of the sell and the buy order, energy [Wh], path; number formed (1,)."""
+    """Contracts as they form: rows of the sell and the buy order, energy [Wh], path."""
 
     sell: Int
     buy: Int
     energy: Int
     path: Int
-    formed: Int
 
 
 class Queues(NamedTuple):
@@ -46,17 +52,24 @@ class Queues(NamedTuple):
 
 
 @kernel
-def queue_orders(book: Book, filled: Int, queues: Queues) -> None:
-    """Line up filled orders of each area: sells by rising price, buys by falling price, then by sequence."""
+def queue_orders(book: Book, filled: Int, queues: Queues, need: Int) -> None:
+    """Line up filled orders of each area: sells by rising price, buys by falling price, then by sequence.
+
+    `need` (areas,) takes what is bought less what is sold; what is met within the area is the caller's.
+    """
     for area in range(len(book.wanted)):
         low, high = book.first[area], book.first[area + 1]
-        queues.next_sell[area] = queues.next_buy[area] = low
-        tail = low
+        queues.next_sell[area] = queues.next_buy[area] = tail = low
+        net = 0
         for i in range(low, high):
-            queues.left[i] = filled[i]
-            if filled[i] > 0 and book.side[i] == SELL:
-                queues.sell[tail] = i
-                tail += 1
+            amount = filled[i]
+            queues.left[i] = amount
+            sells = book.side[i] == SELL
+            net += -amount if sells else amount
+            # written always, kept only where something is sold: no branch to guess
+            queues.sell[tail] = i
+            tail += sells & (amount > 0)
+        need[area] = net
         tail, end = low, high
         while end > low:
             begin = end - 1
@@ -70,16 +83,15 @@ def queue_orders(book: Book, filled: Int, queues: Queues) -> None:
 
 
 @kernel
-def pair(queues: Queues, seller: int, buyer: int, path: int, energy: int, pairs: Pairs) -> None:
-    """Form contracts worth `energy` between the next orders of two areas."""
+def pair(queues: Queues, seller: int, buyer: int, path: int, energy: int, pairs: Pairs, row: int) -> int:
+    """Form contracts worth `energy` between the next orders of two areas from `row` on; returns the next free row."""
     left = queues.left
     while energy > 0:
         sell, buy = queues.sell[queues.next_sell[seller]], queues.buy[queues.next_buy[buyer]]
         amount = min(energy, min(left[sell], left[buy]))
-        row = pairs.formed[0]
         pairs.sell[row], pairs.buy[row] = sell, buy
         pairs.energy[row], pairs.path[row] = amount, path
-        pairs.formed[0] += 1
+        row += 1
         energy -= amount
         left[sell] -= amount
         left[buy] -= amount
@@ -87,6 +99,7 @@ def pair(queues: Queues, seller: int, buyer: int, path: int, energy: int, pairs:
             queues.next_sell[seller] += 1
         if left[buy] == 0:
             queues.next_buy[buyer] += 1
+    return row
 
 
 @kernel
@@ -137,14 +150,21 @@ def walk(lines: Lines, flow: Int, need: Int, origin: int, steps: Int, seen: Int)
 
 @kernel
 def find_path(paths: Paths, source: int, target: int, steps: Int, count: int) -> int:
-    """Row of the path table that has exactly these steps."""
+    """Row of the path table that has exactly these steps; a new extra where there is none and room for it."""
     for row in range(paths.ranges[source, target, 0], paths.ranges[source, target, 1]):
         same = count == paths.table.shape[1] or paths.table[row, count] == 0
         for i in range(count):
             same = same and paths.table[row, i] == steps[i]
         if same:
             return row
-    return -1
+    extra = paths.extras[0]
+    if extra == len(paths.extra):
+        return NO_PATH
+    paths.extra[extra] = 0
+    for i in range(count):
+        paths.extra[extra, i] = steps[i]
+    paths.extras[0] += 1
+    return -1 - extra
 
 
 @kernel
@@ -157,26 +177,23 @@ def form_contracts(
     queues: Queues,
     pairs: Pairs,
     scratch: Int,
-) -> bool:
-    """Contracts of one market; `flow` becomes the flow they cause. False when flow and fills disagree."""
-    queue_orders(book, filled, queues)
+) -> int:
+    """Contracts of one market, how many; `flow` becomes the flow they cause. -1 when flow and fills disagree."""
+    formed = 0
     need, steps, seen = scratch[2, : len(book.wanted)], scratch[3], scratch[4]
+    queue_orders(book, filled, queues, need)
     for area in range(len(need)):
-        sold = bought = 0
-        for i in range(book.first[area], book.first[area + 1]):
-            if book.side[i] == SELL:
-                sold += filled[i]
-            else:
-                bought += filled[i]
-        need[area] = bought - sold
-        pair(queues, area, area, 0, min(sold, bought), pairs)
+        sold = 0
+        for place in range(book.first[area], book.first[area + 1]):
+            sold += filled[place] * (book.side[place] == SELL)
+        formed = pair(queues, area, area, 0, min(sold, sold + need[area]), pairs, formed)
     rest = flow.copy()
     flow[:] = 0
     for area in range(len(need)):
         while need[area] < 0:
             count = walk(lines, rest, need, area, steps, seen)
             if count < 0:
-                return False
+                return -1
             end = seen[count]
             amount = take(rest, steps, 0, count, min(-need[area], need[end]))
             for i in range(count):
@@ -184,7 +201,7 @@ def form_contracts(
             need[area] += amount
             need[end] -= amount
             path = find_path(paths, area, end, steps, count)
-            if path < 0:
-                return False
-            pair(queues, area, end, path, amount, pairs)
-    return bool(need.max() == 0)
+            if path == NO_PATH:
+                return -1
+            formed = pair(queues, area, end, path, amount, pairs, formed)
+    return formed if need.max() == 0 else -1

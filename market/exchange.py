@@ -32,7 +32,8 @@ class Outcome:
     - flow_wh (markets, lines, 2): committed use of each line forward and backward after the call, as given
       plus that of the new contracts; net flow is forward less backward;
     - price (markets, areas) [mJPY/kWh]: clearing prices of a uniform design, NO_PRICE without trade;
-      None for a continuous one.
+      None for a continuous one;
+    - paths: what `path` of a contract counts; the grid's paths, and on a meshed grid those that this call added.
     """
 
     contracts: Table
@@ -43,6 +44,7 @@ class Outcome:
     cancelled_wh: int
     flow_wh: Int
     price: Int | None
+    paths: tuple[tuple[int, ...], ...] = ()
 
 
 def trade(
@@ -79,7 +81,7 @@ def trade(
     if design.pairs == "continuous":
         return trade_continuous(design, grid, resting, orders, capacity_wh, flow_wh, now)
     if design.pairs == "uniform":
-        return trade_uniform(design, grid, orders, capacity_wh, flow_wh, now)
+        return trade_uniform(design, grid, orders, capacity_wh, flow_wh, now, limit_wh)
     count = len(orders)
     nothing = np.zeros(count, np.int64)
     return Outcome(

@@ -1,7 +1,8 @@
 """Areas (エリア) and directed lines (連系線) between them; a transport model without losses.
 
 A line has one capacity per direction and slot [Wh]. Paths between two areas are simple, ordered by
-number of lines, then by line names' order in the grid (design rule: fewest lines, then lexicographic).
+number of lines, then by line names' order in the grid (design rule: fewest lines, then lexicographic). A meshed grid
+has more simple paths than can be numbered: the first of each pair are kept.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from functools import cached_property
 import numpy as np
 
 from market.units import Int
+
+
+MOST_PATHS = 65_535
+"""Paths of a grid that fit the column `path` of a contract, the empty one apart."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,13 @@ class Grid:
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """Every path as signed line numbers (+(i+1) forward, -(i+1) backward); row 0 is the empty path."""
+        """Paths as signed line numbers (+(i+1) forward, -(i+1) backward); row 0 is the empty path.
+
+        Each ordered pair of areas has its first `most_paths` simple paths.
+        """
         rows: list[tuple[int, ...]] = [()]
         for pair in self._pairs():
-            rows += self._simple_paths(*pair)
+            rows += self._paths_of[pair]
         return tuple(rows)
 
     @cached_property
@@ -75,27 +83,87 @@ class Grid:
         ranges[np.arange(count), np.arange(count)] = (0, 1)
         start = 1
         for source, target in self._pairs():
-            stop = start + len(self._simple_paths(source, target))
+            stop = start + len(self._paths_of[source, target])
             ranges[source, target] = (start, stop)
             start = stop
         return ranges
+
+    @cached_property
+    def most_paths(self) -> int:
+        """Paths kept of each ordered pair, so that all of them have a number of 16 bits."""
+        return MOST_PATHS // max(len(self._pairs()), 1)
+
+    @cached_property
+    def has_all_paths(self) -> bool:
+        """Whether every simple path is in the table."""
+        return all(len(paths) < self.most_paths for paths in self._paths_of.values())
+
+    def areas_of(self, source: int, path: tuple[int, ...]) -> tuple[int, ...]:
+        """Areas a path from `source` passes, both ends included."""
+        passed = [source]
+        for step in path:
+            line = self.lines[abs(step) - 1]
+            passed.append(line.target if step > 0 else line.source)
+        return tuple(passed)
 
     def _pairs(self) -> list[tuple[int, int]]:
         count = len(self.areas)
         return [(a, b) for a in range(count) for b in range(count) if a != b]
 
+    @cached_property
+    def _steps(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Signed lines out of each area and where they lead, by number of the line."""
+        steps: list[list[tuple[int, int]]] = [[] for _ in self.areas]
+        for number, line in enumerate(self.lines, start=1):
+            steps[line.source].append((number, line.target))
+            steps[line.target].append((-number, line.source))
+        return tuple(tuple(out) for out in steps)
+
+    @cached_property
+    def _paths_of(self) -> dict[tuple[int, int], list[tuple[int, ...]]]:
+        return {(a, b): self._simple_paths(a, b) for a, b in self._pairs()}
+
     def _simple_paths(self, source: int, target: int) -> list[tuple[int, ...]]:
+        """The first `most_paths` simple paths, fewest lines first, then by the lines' numbers."""
+        left = self._lines_to(target)
+        if left[source] < 0:
+            return []
         found: list[tuple[int, ...]] = []
+        for length in range(left[source], len(self.areas)):
+            if len(found) >= self.most_paths:
+                break
+            exact: list[tuple[int, ...]] = []
+            self._extend(source, target, length, (), 1 << source, left, exact)
+            found += exact
+        return found[: self.most_paths]
 
-        def extend(area: int, path: tuple[int, ...], seen: frozenset[int]) -> None:
-            if area == target:
-                found.append(path)
-                return
-            for number, line in enumerate(self.lines, start=1):
-                if line.source == area and line.target not in seen:
-                    extend(line.target, (*path, number), seen | {line.target})
-                if line.target == area and line.source not in seen:
-                    extend(line.source, (*path, -number), seen | {line.source})
+    def _extend(
+        self,
+        area: int,
+        target: int,
+        length: int,
+        path: tuple[int, ...],
+        seen: int,
+        left: list[int],
+        found: list[tuple[int, ...]],
+    ) -> None:
+        """Add every simple path of exactly `length` more lines; ways that cannot end in time are not followed."""
+        if length == 0:
+            found.append(path)
+            return
+        for step, other in self._steps[area]:
+            ends = other != target or length == 1
+            if ends and left[other] < length and not seen >> other & 1 and len(found) < self.most_paths:
+                self._extend(other, target, length - 1, (*path, step), seen | 1 << other, left, found)
 
-        extend(source, (), frozenset({source}))
-        return sorted(found, key=lambda path: (len(path), [abs(step) for step in path]))
+    def _lines_to(self, target: int) -> list[int]:
+        """Fewest lines from each area to `target`, -1 where there is no way."""
+        left = [-1] * len(self.areas)
+        left[target] = 0
+        queue = [target]
+        for area in queue:
+            for _, other in self._steps[area]:
+                if left[other] < 0:
+                    left[other] = left[area] + 1
+                    queue.append(other)
+        return left

@@ -28,8 +28,8 @@ class Book(NamedTuple):
     """The orders of one market, by area and ascending price.
 
     price (orders,) [mJPY/kWh], energy (orders,) [Wh], side (orders,); at one price buys before sells, then by
-    arrival. below (orders + 1,) running sum of energy [Wh], from any start; first (areas + 1,) where each area
-    starts; wanted (areas,) energy of all buy orders [Wh].
+    arrival. below (orders + 1,) running sum of energy [Wh]; first (areas + 1,) where each area starts;
+    wanted (areas,) energy of all buy orders [Wh].
     """
 
     price: Int
@@ -64,8 +64,8 @@ class Subsets(NamedTuple):
 
 
 @kernel
-def excess_at(book: Book, area: int, price: int) -> int:
-    """Offered at <= price minus wanted above it [Wh]: the right slope of h_a; at price - 1 the left one."""
+def after_price(book: Book, area: int, price: int) -> int:
+    """First order of the area above the price, or the area's end."""
     low, high = book.first[area], book.first[area + 1]
     while low < high:
         middle = (low + high) >> 1
@@ -73,7 +73,14 @@ def excess_at(book: Book, area: int, price: int) -> int:
             low = middle + 1
         else:
             high = middle
-    return int(book.below[low] - book.below[book.first[area]] - book.wanted[area])
+    return int(low)
+
+
+@kernel
+def excess_at(book: Book, area: int, price: int) -> int:
+    """Offered at <= price minus wanted above it [Wh]: the right slope of h_a; at price - 1 the left one."""
+    end = after_price(book, area, price)
+    return int(book.below[end] - book.below[book.first[area]] - book.wanted[area])
 
 
 @kernel
@@ -158,8 +165,9 @@ def slopes_of_sets(
 
 
 @kernel
-def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int) -> None:
-    """Steepest descent over connected sets, each move as long as it pays; ends at an optimal vector."""
+def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int) -> int:
+    """Steepest descent over connected sets, each move as long as it pays, to an optimal vector; counts its moves."""
+    moves = 0
     while True:
         best, best_mask, best_sign = 0, 0, 1
         for sign, bound in ((1, top), (-1, floor)):
@@ -168,7 +176,8 @@ def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, 
                 if slope[row] < best:
                     best, best_mask, best_sign = slope[row], subsets.mask[row], sign
         if best == 0:
-            return
+            return moves
+        moves += 1
         limit = step_limit(price, best_mask, best_sign, floor, top)
         move(book, lines, price, best_mask, best_sign, limit, 0)
 
@@ -187,20 +196,3 @@ def lower_to_minimum(
         if found == 0:
             return
         move(book, lines, price, found, -1, step_limit(price, found, -1, floor, top), 1)
-
-
-@kernel
-def find_prices(
-    book: Book, lines: Lines, subsets: Subsets, floor: int, top: int, price: Int, slope: Int, own: Int
-) -> None:
-    """Smallest optimal prices in floor .. top, into `price` (areas,); `top` is at or above every limit.
-
-    Starts from the common price of each connected component (the system price), which often is the answer.
-    """
-    price[:] = floor
-    for mask in subsets.whole:
-        if top > floor and set_slope(book, lines, price, mask, 1, 0) < 0:
-            move(book, lines, price, mask, 1, top - floor, 0)
-    if len(price) > 1:
-        descend(book, lines, subsets, price, floor, top, slope, own)
-        lower_to_minimum(book, lines, subsets, price, floor, top, slope, own)

@@ -4,6 +4,8 @@
   auction maximises welfare in a transport model without losses; areas joined by a line that is not full share a
   price, across a full line the price rises in the direction of flow; on a degenerate optimum the smallest price
   vector counts. Every market carries its certificate: dual value = primal welfare, else the call stops.
+- Joint limits that are fences are lines of a larger graph (`market.fences`); others are left to a linear program
+  (`market.joint_limits`).
 - Room of a line and direction = capacity less the use already committed, with netting plus the use the other
   way; never negative.
 - A sale offered below the band counts as offered at its floor, where it is a marginal order.
@@ -20,49 +22,81 @@ import numpy.typing as npt
 
 from market.contracts import CONTRACT
 from market.design import MarketDesign
-from market.errors import ConfigError, Refusal
+from market.errors import Refusal
 from market.exchange import NO_PRICE, Outcome
+from market.fences import Steps, expand, fence_room, fences_of, own_steps
 from market.grid import Grid
 from market.orders import Kind, Side, no_orders
 from market.tables import Table
-from market.units import PRICE_BOUND, Int
+from market.units import Int
 
 if TYPE_CHECKING:
-    from market.contract_kernels import Paths
-    from market.pricing import Lines, Subsets
-    from market.splitting_kernels import Result, Work
+    from market.gathering_kernels import Gathered
+    from market.splitting_kernels import Network, Result, Rules
 
-MOST_AREAS = 10
-"""Areas of a grid for which connected sets are enumerated."""
-MOST_BITS = 63
-"""Bits of a packed sort key that stay clear of the sign."""
-
-
-class Bids(NamedTuple):
-    """Columns of the bids by market, area, price, side and arrival (bids,); `place` is the row in the order table."""
-
-    place: Int
-    market: Int
-    area: Int
-    side: Int
-    price: Int
-    energy: Int
+MOST_LISTED = 10
+"""Areas of a graph whose connected sets are listed; larger ones are searched by minimum cuts."""
+EXTRA_PATHS = 100_000
+"""Paths beyond the numbered ones that the contracts of one call may take on a meshed grid."""
+SHARED_FROM = 100_000
+"""Bids of a call from which threads share its markets."""
 
 
-def trade_uniform(design: MarketDesign, grid: Grid, orders: Table, capacity_wh: Int, flow_wh: Int, now: Int) -> Outcome:
+class Cleared(NamedTuple):
+    """Bids of a call and what the auctions found: price (markets, areas), flow (markets, lines of the graph) [Wh]."""
+
+    bids: "Gathered"
+    result: "Result"
+
+
+def trade_uniform(
+    design: MarketDesign,
+    grid: Grid,
+    orders: Table,
+    capacity_wh: Int,
+    flow_wh: Int,
+    now: Int,
+    limit_wh: Int | None = None,
+) -> Outcome:
     """Clear every market at uniform area prices and write the contracts; arguments as in `exchange.trade`.
 
-    Raises ConfigError for a grid of more than ten areas, ValueError for rows outside the grid or the markets.
+    Raises ValueError for rows outside the grid or the markets.
     """
-    bids = _sort_bids(design, orders)
-    result = _clear(design, grid, bids, capacity_wh, flow_wh)
+    if fences_of(grid) is None:
+        from market.joint_limits import trade_with_joint_limits
+
+        return trade_with_joint_limits(design, grid, orders, capacity_wh, flow_wh, now, limit_wh)
+    bids, result = clear(design, grid, orders, capacity_wh, flow_wh, limit_wh)
+    contracts, paths = write_contracts(grid, orders, bids, result, now)
+    use = flow_wh.copy()
+    net = result.flow[:, : len(grid.lines)]
+    use[..., 0] += np.maximum(net, 0)
+    use[..., 1] += np.maximum(-net, 0)
+    return outcome_of(orders, bids, result, contracts, use, paths)
+
+
+def outcome_of(
+    orders: Table, bids: "Gathered", result: "Result", contracts: Table, use: Int, paths: tuple[Steps, ...]
+) -> Outcome:
+    """What an auction did with its order rows: fills, and what lapses."""
     filled_wh = np.zeros(len(orders), np.int64)
     filled_wh[bids.place] = result.filled
-    cancels = orders["kind"] == Kind.CANCEL
+    cancels = orders["kind"] == int(Kind.CANCEL)
     expired_wh = np.where(cancels, 0, orders["energy"] - filled_wh)
-    codes = np.where(cancels, Refusal.NOTHING_TO_CANCEL, Refusal.ADMITTED).astype(np.uint8)
-    contracts = _write_contracts(orders, bids, result, now)
-    return Outcome(contracts, no_orders(), codes, filled_wh, expired_wh, 0, result.use, result.price)
+    codes = np.where(cancels, int(Refusal.NOTHING_TO_CANCEL), int(Refusal.ADMITTED)).astype(np.uint8)
+    return Outcome(contracts, no_orders(), codes, filled_wh, expired_wh, 0, use, result.price, paths)
+
+
+def clear(
+    design: MarketDesign, grid: Grid, orders: Table, capacity_wh: Int, flow_wh: Int, limit_wh: Int | None = None
+) -> Cleared:
+    """Prices, fills, flows and the certificate of every market, without the contract table.
+
+    Grids whose limits are fences only; `limit_wh` (markets, limits) stands in for the grid's own bounds.
+    """
+    bids = gather(design, grid, orders, len(capacity_wh))
+    room = _room(design, grid, capacity_wh, flow_wh, limit_wh)
+    return Cleared(bids, _clear(design, grid, bids, room))
 
 
 def clear_without_limits(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> Int:
@@ -73,168 +107,198 @@ def clear_without_limits(design: MarketDesign, grid: Grid, orders: Table, market
     return _clear_as_one(design, grid, orders, markets)[0]
 
 
-def cancelled_by_splitting_wh(design: MarketDesign, grid: Grid, orders: Table, capacity_wh: Int, flow_wh: Int) -> Int:
+def cancelled_by_splitting_wh(
+    design: MarketDesign,
+    grid: Grid,
+    orders: Table,
+    capacity_wh: Int,
+    flow_wh: Int,
+    limit_wh: Int | None = None,
+) -> Int:
     """Volume traded without limits less volume traded with them, per market (markets,) [Wh].
 
     Limits may also raise the volume, where dear local energy serves what cheap energy served elsewhere, so a
     value may be negative.
     """
-    markets, bids = len(capacity_wh), _sort_bids(design, orders)
-    split = _volume(bids, _clear(design, grid, bids, capacity_wh, flow_wh), markets)
+    markets = len(capacity_wh)
+    split = _volume(*clear(design, grid, orders, capacity_wh, flow_wh, limit_wh), markets)
     return _clear_as_one(design, grid, orders, markets)[1] - split
 
 
 def _clear_as_one(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> tuple[Int, Int]:
-    together = orders.copy()
-    together["area"] = 0
-    bids = _sort_bids(design, together)
-    no_lines = np.zeros((markets, 0, 2), np.int64)
-    result = _clear(design, Grid(grid.areas[:1]), bids, no_lines, no_lines)
-    return result.price[:, 0], _volume(bids, result, markets)
+    from market.uniform import clear_books
 
-
-def _volume(bids: Bids, result: "Result", markets: int) -> Int:
-    volume = np.zeros(markets, np.int64)
-    np.add.at(volume, bids.market, np.where(bids.side == Side.SELL, result.filled, 0))
-    return volume
-
-
-def _sort_bids(design: MarketDesign, orders: Table) -> Bids:
-    place = np.flatnonzero(orders["kind"] != Kind.CANCEL)
-    sequence = orders["sequence"][place]
-    if (sequence[1:] < sequence[:-1]).any():
-        place = place[np.argsort(sequence, kind="stable")]
-    whole = len(place) == len(orders) and bool((place[1:] > place[:-1]).all())
-    columns = {n: (orders[n] if whole else orders[n][place]).astype(np.int64) for n in Bids._fields[1:]}
-    arrival = Bids(place, **columns)
+    enters = orders["kind"] != int(Kind.CANCEL)
+    rows = np.flatnonzero(enters)
+    rows = rows[np.argsort(orders["market"][rows], kind="stable")]
+    start = np.searchsorted(orders["market"][rows], np.arange(markets + 1))
+    side = np.ascontiguousarray(orders["side"][rows])
+    price = orders["price"][rows].astype(np.int64)
     floor = design.band_mjpy_kwh[0]
-    arrival.price[(arrival.side == Side.SELL) & (arrival.price < floor)] = floor
-    rank = _by_price(arrival)
-    return Bids(*(column[rank] for column in arrival))
+    price[side == int(Side.SELL)] = np.maximum(price[side == int(Side.SELL)], floor)
+    return clear_books(start, side, price, orders["energy"][rows], floor)
 
 
-def _by_price(bids: Bids) -> Int:
-    """Ranks of bids in order of arrival, sorted by market, area, price, side and arrival.
-
-    One radix sort of packed integers where they fit 63 bits: several times faster than sorting by columns.
-    """
-    from market.sorting_kernels import stable_order
-
-    count = len(bids.place)
-    columns = [bids.market, bids.area, bids.price, bids.side]
-    if count == 0:
-        return np.zeros(0, np.int64)
-    lowest = [int(column.min()) for column in columns]
-    bits = [(int(column.max()) - low).bit_length() for column, low in zip(columns, lowest, strict=True)]
-    if sum(bits) > MOST_BITS:
-        return np.asarray(np.lexsort(columns[::-1]), np.int64)
-    key = np.zeros(count, np.int64)
-    for column, low, width in zip(columns, lowest, bits, strict=True):
-        key <<= width
-        key |= column - low
-    return np.asarray(stable_order(key, sum(bits)), np.int64)
+def _volume(bids: "Gathered", result: "Result", markets: int) -> Int:
+    sold = np.where(bids.side == int(Side.SELL), result.filled, 0)
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(sold)])
+    return np.asarray(total[bids.start[1:]] - total[bids.start[:-1]])
 
 
-def _check_bids(grid: Grid, bids: Bids, markets: int) -> None:
-    if len(bids.place) == 0:
-        return
-    if bids.market[-1] >= markets or bids.market[0] < 0 or bids.area.max() >= len(grid.areas):
-        raise ValueError("an order names an area or market that does not exist")
-    if np.abs(bids.price).max() >= PRICE_BOUND or bids.energy.min() < 0:
-        raise ValueError("an order's price or energy is out of bounds")
-    if bids.side.min() < Side.BUY or bids.side.max() > Side.SELL:
-        raise ValueError("an order's side is neither buy nor sell")
+def gather(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> "Gathered":
+    """Bids of every market by area, price, side and arrival, not sorted yet; raises ValueError for impossible rows."""
+    from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, Gathered, count_bids, place_bids
+
+    start = np.zeros(markets + 1, np.int64)
+    status = count_bids(orders, markets, len(grid.areas), start)
+    if status != IN_ORDER:
+        what = {
+            NO_SUCH_BOOK: "an order names an area or market that does not exist",
+            OUT_OF_BOUNDS: "an order's price or energy is out of bounds",
+        }
+        raise ValueError(what.get(status, "an order's side is neither buy nor sell"))
+    np.cumsum(start, out=start)
+    count = int(start[-1])
+    place, area, side, price, energy = np.empty((5, count), np.int64)
+    place_bids(orders, start, place)
+    graph = len(_network(grid).subsets.incident)
+    first, wanted = np.empty((markets, graph + 1), np.int64), np.empty((markets, graph), np.int64)
+    below = np.empty(count + markets, np.int64)
+    return Gathered(place, start, area, side, price, energy, below, first, wanted, orders)
 
 
-def _clear(design: MarketDesign, grid: Grid, bids: Bids, capacity_wh: Int, flow_wh: Int) -> "Result":
-    from market.pricing import Book
-    from market.splitting_kernels import PROVED, clear_markets
+def _room(design: MarketDesign, grid: Grid, capacity_wh: Int, flow_wh: Int, limit_wh: Int | None) -> Int:
+    """Room of each line of the graph (markets, lines, 2): capacity less committed use, with netting plus the other way."""
+    room = np.subtract(capacity_wh, flow_wh, dtype=np.int64)
+    if design.netting:
+        room += flow_wh[:, :, ::-1]
+    if not grid.limits:
+        return room
+    return np.concatenate([room, fence_room(grid, flow_wh, limits_of(grid, len(room), limit_wh), design.netting)], 1)
 
-    _check_bids(grid, bids, len(capacity_wh))
-    lines, subsets, paths = _topology(grid)
-    lines = lines._replace(room=np.empty_like(lines.room))
-    areas, count = len(grid.areas), len(bids.place)
-    below = np.concatenate([np.zeros(1, np.int64), np.cumsum(bids.energy)])
-    book = Book(bids.price, bids.energy, bids.side, below, np.zeros(areas + 1, np.int64), np.zeros(areas, np.int64))
-    start = np.searchsorted(bids.market, np.arange(len(capacity_wh) + 1)).astype(np.int64)
-    work, result = _make_work(grid, count, len(subsets.mask)), _make_result(grid, start, flow_wh)
-    capacity, floor = np.ascontiguousarray(capacity_wh, np.int64), int(design.band_mjpy_kwh[0])
-    market, status = clear_markets(
-        book, start, bids.area, capacity, design.netting, lines, subsets, paths, floor, work, result
+
+def limits_of(grid: Grid, markets: int, limit_wh: Int | None) -> Int:
+    """Bound of each joint limit (markets, limits) [Wh]: as given, or the grid's own."""
+    if limit_wh is not None:
+        return limit_wh
+    return np.tile(np.array([limit.most_wh for limit in grid.limits], np.int64), (markets, 1))
+
+
+def _clear(design: MarketDesign, grid: Grid, bids: "Gathered", room: Int) -> "Result":
+    from market.splitting_kernels import Rules
+
+    network = _network(grid)
+    rules = Rules(
+        int(design.band_mjpy_kwh[0]), design.margin == "pro-rata", design.lot_wh, bool(len(network.lines.source))
     )
-    if status != PROVED:
-        raise AssertionError(f"market {market} could not be proved optimal (status {status}): no result is given")
+    result = _make_result(network, len(grid.areas), bids.start)
+    parts = _parts(bids.start, bool(network.paths.extra.size))
+    if len(parts) == 1:
+        _clear_part(network, rules, bids, room, result, *parts[0])
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(lambda part: _clear_part(network, rules, bids, room, result, *part), parts))
     return result
 
 
-def _make_work(grid: Grid, orders: int, sets: int) -> "Work":
-    from market.allocation_kernels import Balance
-    from market.contract_kernels import Queues
-    from market.splitting_kernels import Work
+def _parts(start: Int, in_order: bool) -> list[tuple[int, int]]:
+    """Markets as runs, one for each thread, of about as many bids; one run where they are few or must be in order."""
+    markets, bids = len(start) - 1, int(start[-1])
+    if bids < SHARED_FROM or in_order:
+        return [(0, markets)]
+    from numba import get_num_threads
 
-    areas = len(grid.areas)
-    queues = Queues(*np.empty((3, orders), np.int64), *np.empty((2, areas), np.int64))
-    balance = Balance(*np.empty((6, areas), np.int64))
-    scratch = np.empty((5, areas + 1), np.int64)
-    flow, slope = np.empty(len(grid.lines), np.int64), np.empty(sets, np.int64)
-    return Work(queues, balance, np.empty(areas, np.int64), flow, slope, scratch)
+    threads = min(get_num_threads(), markets)
+    edges = np.searchsorted(start, bids * np.arange(threads + 1) // threads)
+    edges[0], edges[-1] = 0, markets
+    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
 
 
-def _make_result(grid: Grid, start: Int, flow_wh: Int) -> "Result":
+def _clear_part(
+    network: "Network", rules: "Rules", bids: "Gathered", room: Int, result: "Result", first: int, last: int
+) -> None:
+    from market.gathering_kernels import sort_markets
+    from market.splitting_kernels import PROVED, clear_markets
+
+    sort_markets(bids, rules.floor, first, last)
+    market, status = clear_markets(bids, room, network, rules, result, first, last)
+    if status != PROVED:
+        raise AssertionError(f"market {market} could not be proved optimal (status {status}): no result is given")
+
+
+def _make_result(network: "Network", areas: int, start: Int) -> "Result":
     """Empty result; a market forms at most one contract per order, area, line and end of a line."""
     from market.contract_kernels import Pairs
     from market.splitting_kernels import Result
 
-    areas, orders = len(grid.areas), int(start[-1])
-    most = orders + int((np.diff(start) > 0).sum()) * (3 * areas + len(grid.lines))
-    sell, buy, energy, path = np.empty((4, most), np.int64)
-    pairs = Pairs(sell, buy, energy, path, np.zeros(1, np.int64))
-    price = np.full((len(start) - 1, areas), NO_PRICE, np.int64)
-    return Result(price, np.array(flow_wh, np.int64, order="C"), np.zeros(orders, np.int64), pairs)
+    markets, lines = len(start) - 1, len(network.lines.source)
+    more = np.cumsum(np.diff(start, prepend=0) > 0) * (3 * len(network.subsets.incident) + lines)
+    begins = start + more
+    pairs = Pairs(*np.empty((4, int(begins[-1])), np.int64))
+    price = np.full((markets, areas), NO_PRICE, np.int64)
+    formed = np.zeros(markets, np.int64)
+    network.paths.extras[0] = 0
+    return Result(price, np.zeros((markets, lines), np.int64), np.zeros(int(start[-1]), np.int64), pairs, begins, formed)
 
 
-def _write_contracts(orders: Table, bids: Bids, result: "Result", now: Int) -> Table:
-    pairs, price = result.pairs, result.price
-    count = int(pairs.formed[0])
-    sell, buy = pairs.sell[:count], pairs.buy[:count]
-    seller, buyer, market = bids.place[sell], bids.place[buy], bids.market[sell]
-    table = np.zeros(count, CONTRACT)
-    for name in ("slot", "world"):
-        table[name] = orders[name][seller]
-    table["market"] = market
-    table["seller"], table["buyer"] = orders["party"][seller], orders["party"][buyer]
-    table["sell_reference"], table["buy_reference"] = orders["reference"][seller], orders["reference"][buyer]
-    table["energy"], table["path"] = pairs.energy[:count], pairs.path[:count]
-    table["sell_price"], table["buy_price"] = price[market, bids.area[sell]], price[market, bids.area[buy]]
-    table["formed"] = now[table["world"]]
-    return table
+def write_contracts(
+    grid: Grid, orders: Table, bids: "Gathered", result: "Result", now: Int
+) -> tuple[Table, tuple[Steps, ...]]:
+    """The contract table of a call, and its paths: the grid's, and after them those that only this call needed."""
+    from market import splitting_kernels as kernels
+
+    table = np.empty(int(result.formed.sum()), CONTRACT)
+    kernels.write_contracts(orders, bids, result, now, table)
+    network = _network(grid)
+    if not grid.limits and not network.paths.extra.size:
+        return table, grid.paths
+    path, source = np.empty((2, len(table)), np.int64)
+    kernels.list_paths(bids, result, path, source)
+    table["path"], paths = _own_paths(grid, path, source)
+    return table, paths
+
+
+def _own_paths(grid: Grid, path: Int, source: Int) -> tuple[Int, tuple[Steps, ...]]:
+    """Rows of the grid's path table for paths of the expanded graph, and the table with what it did not have."""
+    network = _network(grid)
+    graph, known = expand(grid), {steps: row for row, steps in enumerate(grid.paths)}
+    steps_of: dict[tuple[int, int], Steps] = {}
+    for row, area in {(int(r), int(a)) for r, a in zip(path, source, strict=True)}:
+        steps = graph.paths[row] if row >= 0 else tuple(int(s) for s in network.paths.extra[-1 - row] if s)
+        steps_of[row, area] = own_steps(grid, area, steps)
+    more = sorted({steps for steps in steps_of.values() if steps not in known}, key=lambda s: (len(s), s))
+    known |= {steps: row for row, steps in enumerate(more, start=len(grid.paths))}
+    rows = [known[steps_of[int(r), int(a)]] for r, a in zip(path, source, strict=True)]
+    return np.array(rows, np.int64), (*grid.paths, *more)
 
 
 @lru_cache(maxsize=64)
-def _topology(grid: Grid) -> tuple["Lines", "Subsets", "Paths"]:
+def _network(grid: Grid) -> "Network":
     from market.contract_kernels import Paths
     from market.pricing import Lines, Subsets
+    from market.splitting_kernels import Network
 
-    count = len(grid.areas)
-    if count > MOST_AREAS:
-        raise ConfigError(f"a grid of {count} areas", where="splitting", do=f"use at most {MOST_AREAS} areas")
-    source = np.array([line.source for line in grid.lines], np.int64)
-    target = np.array([line.target for line in grid.lines], np.int64)
-    near = _neighbours(grid)
-    mask, parent, added = _connected_sets(near)
-    whole = [m for m in mask if not any(near[a] & ~m for a in range(count) if m >> a & 1)]
+    graph = expand(grid) if grid.limits else grid
+    count, lines = len(graph.areas), len(graph.lines)
+    source = np.array([line.source for line in graph.lines], np.int64)
+    target = np.array([line.target for line in graph.lines], np.int64)
+    near = _neighbours(graph)
+    mask, parent, added = _connected_sets(near) if count <= MOST_LISTED else ([], [], [])
     subsets = Subsets(
         np.array(mask, np.int64),
         np.array(parent, np.int64),
         np.array(added, np.int64),
-        _incident_lines(grid),
-        np.array(whole, np.int64),
+        _incident_lines(graph),
+        np.array(_components(near), np.int64),
     )
-    return (
-        Lines(source, target, np.zeros((len(source), 2), np.int64)),
-        subsets,
-        Paths(grid.path_table, grid.path_ranges),
-    )
+    ends = np.full((lines, 2), -1, np.int64)
+    for row, line in enumerate(grid.lines):
+        ends[row] = line.source, line.target
+    extra = np.zeros((0 if graph.has_all_paths else EXTRA_PATHS, count + 1), np.int64)
+    paths = Paths(graph.path_table, graph.path_ranges, extra, np.zeros(1, np.int64))
+    return Network(Lines(source, target, np.zeros((lines, 2), np.int64)), subsets, paths, ends)
 
 
 def _neighbours(grid: Grid) -> list[int]:
@@ -243,6 +307,22 @@ def _neighbours(grid: Grid) -> list[int]:
         near[line.source] |= 1 << line.target
         near[line.target] |= 1 << line.source
     return near
+
+
+def _components(near: list[int]) -> list[int]:
+    """Connected components of the graph, as bits."""
+    found: list[int] = []
+    for area in range(len(near)):
+        if any(mask >> area & 1 for mask in found):
+            continue
+        mask, grown = 0, 1 << area
+        while grown != mask:
+            mask = grown
+            for other in range(len(near)):
+                if mask >> other & 1:
+                    grown |= near[other]
+        found.append(mask)
+    return found
 
 
 def _connected_sets(near: list[int]) -> tuple[list[int], list[int], list[int]]:

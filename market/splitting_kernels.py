@@ -1,61 +1,104 @@
 """Many auctions in one call (numba kernels).
 
-Orders come sorted by market, area, price, side and arrival. Each market is priced (`market.pricing`), filled
-(`market.allocation_kernels`), written as contracts (`market.contract_kernels`) and proved by itself; nothing of
-one market reaches another.
+Bids come sorted by market, area, price, side and arrival (`market.gathering_kernels`). Each market is priced
+(`market.pricing`), filled (`market.allocation_kernels`), written as contracts (`market.contract_kernels`) and proved
+by itself; nothing of one market reaches another, so markets may be shared among threads: a call writes only the rows
+of its own markets.
 
 This module needs numba: import it inside functions only.
 """
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
-from market.allocation_kernels import BUY, Balance, fill_gaps, fill_orders, is_proved, settle_margin, weigh_areas
-from market.contract_kernels import UNLIMITED, Pairs, Paths, Queues, form_contracts
-from market.pricing import Book, Lines, Subsets, find_prices, kernel
+from market.allocation_kernels import Balance, fill_gaps, fill_orders, is_proved, settle_margin, weigh_areas
+from market.contract_kernels import Pairs, Paths, Queues, form_contracts
+from market.cut_kernels import descend_by_cuts, lower_by_cuts
+from market.gathering_kernels import Gathered
+from market.pricing import Book, Lines, Subsets, descend, kernel, lower_to_minimum, move, set_slope
+from market.tables import Table
 from market.units import Int
 
 PROVED, UNBALANCED, GAP, STRANDED = 0, 1, 2, 3
+EXPLORE = 16
+"""Every so many markets the start that was slower so far is tried again."""
+
+
+class Rules(NamedTuple):
+    """Floor of the band [mJPY/kWh], whether the margin is shared pro rata, lot [Wh], and whether a start may be warm."""
+
+    floor: int
+    pro_rata: bool
+    lot: int
+    warm: bool
+
+
+class Network(NamedTuple):
+    """Lines, connected sets and paths of the graph that is cleared; ends (lines, 2) are areas that people know.
+
+    A joint limit is a line to a node without orders: its ends are -1.
+    """
+
+    lines: Lines
+    subsets: Subsets
+    paths: Paths
+    ends: Int
 
 
 class Work(NamedTuple):
-    """Scratch of one call: queues (orders,), the rest for one market at a time."""
+    """Scratch for one market at a time; `moves` (2, 2) counts moves and markets of cold and warm starts."""
 
     queues: Queues
     balance: Balance
     price: Int
-    flow: Int
     slope: Int
     scratch: Int
+    moves: Int
 
 
 class Result(NamedTuple):
-    """What a call finds: price (markets, areas), use of lines (markets, lines, 2), fills (orders,), contracts."""
+    """What a call finds: price (markets, areas), flow of lines (markets, lines), fills (bids,), contracts.
+
+    Contracts of market m stand from row begins[m] on, `formed[m]` of them.
+    """
 
     price: Int
-    use: Int
+    flow: Int
     filled: Int
     pairs: Pairs
+    begins: Int
+    formed: Int
 
 
 @kernel
-def open_book(book: Book, area: Int, start: int, stop: int) -> int:
-    """Point the book at rows start .. stop; returns more energy than could ever be traded among them."""
-    book.wanted[:] = 0
-    book.first[:] = 0
-    offered, asked = 0, 0
-    for i in range(start, stop):
-        book.first[area[i] + 1] += 1
-        if book.side[i] == BUY:
-            book.wanted[area[i]] += book.energy[i]
-            asked += book.energy[i]
-        else:
-            offered += book.energy[i]
-    book.first[0] = start
-    for row in range(len(book.wanted)):
-        book.first[row + 1] += book.first[row]
-    return min(offered, asked) + 1
+def make_work(areas: int, sets: int, orders: int) -> Work:
+    """Scratch for markets of up to `orders` bids."""
+    queues = Queues(
+        np.empty(orders, np.int64),
+        np.empty(orders, np.int64),
+        np.empty(orders, np.int64),
+        np.empty(areas, np.int64),
+        np.empty(areas, np.int64),
+    )
+    energy = np.empty((6, areas), np.int64)
+    balance = Balance(energy[0], energy[1], energy[2], energy[3], energy[4], energy[5])
+    return Work(
+        queues,
+        balance,
+        np.empty(areas, np.int64),
+        np.empty(sets, np.int64),
+        np.empty((5, areas + 1), np.int64),
+        np.zeros((2, 2), np.int64),
+    )
+
+
+@kernel
+def most_traded(book: Book) -> int:
+    """More energy than could ever be traded in the market."""
+    asked = book.wanted.sum()
+    return int(min(asked, book.below[-1] - asked)) + 1
 
 
 @kernel
@@ -69,78 +112,170 @@ def highest_limit(book: Book, floor: int) -> int:
 
 
 @kernel
-def fill_room(room: Int, capacity: Int, use: Int, netting: bool, most: int) -> None:
-    """Room of each line (lines, 2): capacity less committed use, with `netting` plus use the other way.
-
-    Never negative; `most`, which no trade can fill, is as good as more.
-    """
+def fill_room(room: Int, given: Int, most: int) -> None:
+    """Room of each line (lines, 2): never negative; `most`, which no trade can fill, is as good as more."""
     for line in range(len(room)):
         for way in range(2):
-            left = min(capacity[line, way], UNLIMITED) - use[line, way]
-            if netting:
-                left += use[line, 1 - way]
-            room[line, way] = max(0, min(most, left))
+            room[line, way] = max(0, min(most, given[line, way]))
 
 
 @kernel
-def clear_one(book: Book, lines: Lines, subsets: Subsets, paths: Paths, floor: int, work: Work, out: Result) -> int:
-    """Prices, fills, flows and contracts of one market; returns PROVED or what broke."""
-    price, flow, filled = work.price, work.flow, out.filled
-    top = highest_limit(book, floor)
-    find_prices(book, lines, subsets, floor, top, price, work.slope, work.scratch[0])
+def find_prices(
+    book: Book, lines: Lines, subsets: Subsets, floor: int, top: int, price: Int, slope: Int, own: Int, warm: bool
+) -> int:
+    """Smallest optimal prices in floor .. top, into `price` (areas,); `top` is at or above every limit.
+
+    Starts from the common price of each connected component (the system price), which often is the answer, or, `warm`,
+    from what stands in `price`; the smallest vector is one, so the start decides only how many moves it takes.
+    """
+    if warm:
+        for area in range(len(price)):
+            price[area] = min(max(price[area], floor), top)
+    else:
+        price[:] = floor
+        for mask in subsets.whole:
+            if top > floor and set_slope(book, lines, price, mask, 1, 0) < 0:
+                move(book, lines, price, mask, 1, top - floor, 0)
+    if len(price) == 1 and not warm:
+        return 0
+    if len(subsets.mask):
+        moves = descend(book, lines, subsets, price, floor, top, slope, own)
+        lower_to_minimum(book, lines, subsets, price, floor, top, slope, own)
+    else:
+        moves = descend_by_cuts(book, lines, price, floor, top)
+        lower_by_cuts(book, lines, price, floor, top)
+    return moves
+
+
+@kernel
+def clear_one(
+    book: Book,
+    lines: Lines,
+    network: Network,
+    rules: Rules,
+    warm: bool,
+    work: Work,
+    flow: Int,
+    filled: Int,
+    pairs: Pairs,
+) -> tuple[int, int]:
+    """Prices, fills, flows and contracts of one market; returns PROVED or what broke, and how many contracts formed."""
+    price, formed = work.price, 0
+    top = highest_limit(book, rules.floor)
+    moves = find_prices(book, lines, network.subsets, rules.floor, top, price, work.slope, work.scratch[0], warm)
+    work.moves[int(warm), 0] += moves
+    work.moves[int(warm), 1] += 1
     weigh_areas(book, price, work.balance)
     fill_gaps(lines, price, flow, work.balance)
     if not settle_margin(lines, price, flow, work.balance, work.scratch):
-        return UNBALANCED
-    fill_orders(book, price, work.balance, filled)
-    if not form_contracts(book, lines, paths, filled, flow, work.queues, out.pairs, work.scratch):
-        return STRANDED
-    return PROVED if is_proved(book, lines, price, flow, filled) else GAP
+        return UNBALANCED, formed
+    fill_orders(book, price, work.balance, filled, rules.pro_rata, rules.lot)
+    formed = form_contracts(book, lines, network.paths, filled, flow, work.queues, pairs, work.scratch)
+    if formed < 0:
+        return STRANDED, 0
+    return (PROVED if is_proved(book, lines, price, flow, filled) else GAP), formed
 
 
 @kernel
-def write_market(book: Book, lines: Lines, market: int, work: Work, out: Result) -> None:
-    """Book the flows; write the price of each area in which something is filled or over whose lines energy flows."""
-    for area in range(len(work.price)):
+def write_prices(book: Book, ends: Int, flow: Int, filled: Int, price: Int, out: Int) -> None:
+    """The price of each area in which something is filled or over whose lines energy flows; others stay null."""
+    for area in range(len(out)):
         busy = False
         for i in range(book.first[area], book.first[area + 1]):
-            busy = busy or out.filled[i] > 0
-        for line in range(len(work.flow)):
-            at_area = lines.source[line] == area or lines.target[line] == area
-            busy = busy or (at_area and work.flow[line] != 0)
+            if filled[i] > 0:
+                busy = True
+                break
+        for line in range(len(flow)):
+            at_area = ends[line, 0] == area or ends[line, 1] == area
+            busy = busy or (at_area and flow[line] != 0)
         if busy:
-            out.price[market, area] = work.price[area]
-    for line in range(len(work.flow)):
-        out.use[market, line, 0] += max(0, work.flow[line])
-        out.use[market, line, 1] += max(0, -work.flow[line])
+            out[area] = price[area]
+
+
+@kernel
+def starts_warm(moves: Int, market: int) -> bool:
+    """Whether to start from the neighbour's prices: the start with fewer moves so far, now and then the other one."""
+    if moves[1, 1] == 0:
+        return True
+    warm = bool(moves[1, 0] * moves[0, 1] <= moves[0, 0] * moves[1, 1])
+    return warm != (market % EXPLORE == 0)
+
+
+@njit(cache=True, nogil=True)
+def clear_markets(
+    bids: Gathered, room: Int, network: Network, rules: Rules, out: Result, first: int, last: int
+) -> tuple[int, int]:
+    """Clear markets first .. last, into `out`; `room` (markets, lines, 2) is what lines can take.
+
+    Returns the first market that could not be proved (-1 for none) and why.
+    """
+    most = 0
+    for market in range(first, last):
+        most = max(most, bids.start[market + 1] - bids.start[market])
+    work = make_work(len(network.subsets.incident), len(network.subsets.mask), most)
+    # a call has lines of its own: their room is scratch
+    lines = Lines(network.lines.source, network.lines.target, np.empty((len(network.lines.source), 2), np.int64))
+    has_neighbour = False
+    for market in range(first, last):
+        begin, end = bids.start[market], bids.start[market + 1]
+        if begin == end:
+            continue
+        book = Book(
+            bids.price[begin:end],
+            bids.energy[begin:end],
+            bids.side[begin:end],
+            bids.below[begin + market : end + market + 1],
+            bids.first[market],
+            bids.wanted[market],
+        )
+        filled, flow, at = out.filled[begin:end], out.flow[market], out.begins[market]
+        pairs = Pairs(out.pairs.sell[at:], out.pairs.buy[at:], out.pairs.energy[at:], out.pairs.path[at:])
+        fill_room(lines.room, room[market], most_traded(book))
+        warm = rules.warm and has_neighbour and starts_warm(work.moves, market)
+        status, formed = clear_one(book, lines, network, rules, warm, work, flow, filled, pairs)
+        if status != PROVED:
+            return market, status
+        has_neighbour = True
+        out.formed[market] = formed
+        for row in range(formed):
+            pairs.sell[row] += begin
+            pairs.buy[row] += begin
+        write_prices(book, network.ends, flow, filled, work.price, out.price[market])
+    return -1, PROVED
 
 
 @njit(cache=True)
-def clear_markets(
-    book: Book,
-    start: Int,
-    area: Int,
-    capacity: Int,
-    netting: bool,
-    lines: Lines,
-    subsets: Subsets,
-    paths: Paths,
-    floor: int,
-    work: Work,
-    out: Result,
-) -> tuple[int, int]:
-    """Clear every market with orders, into `out`; market m has rows start[m] .. start[m + 1].
+def write_contracts(table: Table, bids: Gathered, result: Result, now: Int, out: Table) -> int:
+    """The contracts of all markets, one market after another, into `out`; returns how many there are.
 
-    `out.use` holds the use of lines before the call. Returns the first market that could not be proved (-1 for
-    none) and why.
+    `out` has room for every contract; path is left to the caller for graphs whose paths are not the grid's.
     """
-    for market in range(len(capacity)):
-        if start[market] == start[market + 1]:
-            continue
-        most = open_book(book, area, start[market], start[market + 1])
-        fill_room(lines.room, capacity[market], out.use[market], netting, most)
-        status = clear_one(book, lines, subsets, paths, floor, work, out)
-        if status != PROVED:
-            return market, status
-        write_market(book, lines, market, work, out)
-    return -1, PROVED
+    count = 0
+    pairs, place = result.pairs, bids.place
+    for market in range(len(result.formed)):
+        begin = result.begins[market]
+        for row in range(begin, begin + result.formed[market]):
+            sell, buy = pairs.sell[row], pairs.buy[row]
+            sale, purchase = table[place[sell]], table[place[buy]]
+            one = out[count]
+            one["slot"], one["world"], one["market"] = sale["slot"], sale["world"], market
+            one["seller"], one["buyer"] = sale["party"], purchase["party"]
+            one["sell_reference"], one["buy_reference"] = sale["reference"], purchase["reference"]
+            one["energy"], one["path"] = pairs.energy[row], max(pairs.path[row], 0)
+            one["sell_price"] = result.price[market, bids.area[sell]]
+            one["buy_price"] = result.price[market, bids.area[buy]]
+            one["formed"] = now[sale["world"]]
+            one["source"], one["last_resort"] = 0, 0
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def list_paths(bids: Gathered, result: Result, path: Int, source: Int) -> None:
+    """Path and seller's area of every contract, in the order of `write_contracts`."""
+    count = 0
+    for market in range(len(result.formed)):
+        begin = result.begins[market]
+        for row in range(begin, begin + result.formed[market]):
+            path[count], source[count] = result.pairs.path[row], bids.area[result.pairs.sell[row]]
+            count += 1
