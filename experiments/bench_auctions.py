@@ -1,8 +1,8 @@
 """Auctions against their references: a NumPy sort of packed keys, and HiGHS on the welfare problem.
 
-References are given every advantage that costs them nothing here: the sort gets columns of one width, HiGHS runs without
-presolve on orders merged by area, side and price, and neither building nor merging is counted against it. What is timed
-on our side starts from the order table and ends with prices, fills, flows and the certificate of every market.
+References are given what helps them: the sort gets columns of one width, HiGHS runs without presolve on orders merged by
+area, side and price, and neither building the problem nor merging is counted against it. What is timed on our side
+starts from the order table and ends with prices, fills, flows and the certificate of every market.
 """
 
 from statistics import median
@@ -93,7 +93,7 @@ def bench_uniform(seed: int) -> list[BenchRow]:
 
 
 def _sort_and_sum(side: Int, price: Int, energy: Int, floor: int) -> Int:
-    """Prices of books of equal length: sort (price, energy) as one number, add up, find where all that is wanted is met."""
+    """Prices of books of equal length: sort (price, energy) as one number, add up, find where what is wanted is met."""
     books = (BOOKS, BOOK_ORDERS)
     key = np.sort((price << 38 | energy).reshape(books), axis=1)
     count = (key & ((1 << 38) - 1)).cumsum(axis=1)
@@ -102,7 +102,9 @@ def _sort_and_sum(side: Int, price: Int, energy: Int, floor: int) -> Int:
     return np.maximum(key[np.arange(BOOKS), place] >> 38, floor)
 
 
-def bench_splitting(seed: int, sizes: tuple[tuple[int, float], ...] = ((100, 4), (1_000, 12), (10_000, 25))) -> list[BenchRow]:
+def bench_splitting(
+    seed: int, sizes: tuple[tuple[int, float], ...] = ((100, 4), (1_000, 12), (10_000, 25))
+) -> list[BenchRow]:
     """One market of nine areas at a time against HiGHS, for each size and target ratio."""
     rows = []
     grid, room = japan(), capacities(1)

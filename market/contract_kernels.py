@@ -32,6 +32,15 @@ class Paths(NamedTuple):
     extras: Int
 
 
+class Legs(NamedTuple):
+    """Energy that moves from area to area along a path: seller's and buyer's area, path, energy [Wh] (legs,)."""
+
+    seller: Int
+    buyer: Int
+    path: Int
+    energy: Int
+
+
 class Pairs(NamedTuple):
     """Contracts as they form: rows of the sell and the buy order, energy [Wh], path."""
 
@@ -168,40 +177,43 @@ def find_path(paths: Paths, source: int, target: int, steps: Int, count: int) ->
 
 
 @kernel
-def form_contracts(
-    book: Book,
-    lines: Lines,
-    paths: Paths,
-    filled: Int,
-    flow: Int,
-    queues: Queues,
-    pairs: Pairs,
-    scratch: Int,
-) -> int:
-    """Contracts of one market, how many; `flow` becomes the flow they cause. -1 when flow and fills disagree."""
-    formed = 0
-    need, steps, seen = scratch[2, : len(book.wanted)], scratch[3], scratch[4]
-    queue_orders(book, filled, queues, need)
-    for area in range(len(need)):
-        sold = 0
-        for place in range(book.first[area], book.first[area + 1]):
-            sold += filled[place] * (book.side[place] == SELL)
-        formed = pair(queues, area, area, 0, min(sold, sold + need[area]), pairs, formed)
+def route(lines: Lines, paths: Paths, need: Int, flow: Int, legs: Legs, scratch: Int) -> int:
+    """Legs that carry what areas sell abroad (need < 0) to those that lack it (need > 0), how many.
+
+    `flow` becomes the flow they cause, without circles. -1 when flow and needs disagree; `need` is used up.
+    """
+    count, steps, seen = 0, scratch[3], scratch[4]
     rest = flow.copy()
     flow[:] = 0
     for area in range(len(need)):
         while need[area] < 0:
-            count = walk(lines, rest, need, area, steps, seen)
-            if count < 0:
+            length = walk(lines, rest, need, area, steps, seen)
+            if length < 0:
                 return -1
-            end = seen[count]
-            amount = take(rest, steps, 0, count, min(-need[area], need[end]))
-            for i in range(count):
+            end = seen[length]
+            amount = take(rest, steps, 0, length, min(-need[area], need[end]))
+            for i in range(length):
                 flow[abs(steps[i]) - 1] += amount if steps[i] > 0 else -amount
             need[area] += amount
             need[end] -= amount
-            path = find_path(paths, area, end, steps, count)
-            if path == NO_PATH:
+            path = find_path(paths, area, end, steps, length)
+            if path == NO_PATH or count == len(legs.path):
                 return -1
-            formed = pair(queues, area, end, path, amount, pairs, formed)
-    return formed if need.max() == 0 else -1
+            legs.seller[count], legs.buyer[count], legs.path[count], legs.energy[count] = area, end, path, amount
+            count += 1
+    return count if need.max() == 0 else -1
+
+
+@kernel
+def pair_market(book: Book, filled: Int, legs: Legs, queues: Queues, need: Int, pairs: Pairs) -> int:
+    """Contracts of one market, how many: first within each area, then leg by leg."""
+    formed = 0
+    queue_orders(book, filled, queues, need)
+    for area in range(len(need)):
+        sold = 0
+        for i in range(book.first[area], book.first[area + 1]):
+            sold += filled[i] * (book.side[i] == SELL)
+        formed = pair(queues, area, area, 0, min(sold, sold + need[area]), pairs, formed)
+    for leg in range(len(legs.path)):
+        formed = pair(queues, legs.seller[leg], legs.buyer[leg], legs.path[leg], legs.energy[leg], pairs, formed)
+    return formed

@@ -17,7 +17,7 @@ from market.units import Int
 
 @kernel
 def build_cut(book: Book, lines: Lines, price: Int, sign: int, bound: int, room: Int) -> None:
-    """Arcs of the cut problem into `room` (areas + 2, areas + 2): source in the row before the last, sink in the last."""
+    """Arcs of the cut problem into `room` (areas + 2, areas + 2): the source is the last row but one, then the sink."""
     areas = len(price)
     source, sink = areas, areas + 1
     room[:] = 0

@@ -72,7 +72,9 @@ def expand(grid: Grid) -> Grid:
             ends[number][ends[number].index(fence.area)] = node
     lines = [Line(line.name, *end) for line, end in zip(grid.lines, ends, strict=True)]
     names = [f"fence {number}" for number in range(len(fences))]
-    lines += [Line(name, fence.area, len(grid.areas) + n) for n, (name, fence) in enumerate(zip(names, fences, strict=True))]
+    lines += [
+        Line(name, fence.area, len(grid.areas) + n) for n, (name, fence) in enumerate(zip(names, fences, strict=True))
+    ]
     return Grid((*grid.areas, *names), tuple(lines))
 
 

@@ -30,8 +30,8 @@ class Gathered(NamedTuple):
     """Bids by market, area, price, side, arrival: rows of the order table and columns (bids,); start (markets + 1,).
 
     first (markets, areas + 1) is where each area starts, counted from its market's first bid; wanted (markets, areas)
-    the energy of its buy orders [Wh]; `table` is the order table;
-    `below` (bids + markets,) is the energy before each bid and after the last one of its market, market by market.
+    the energy of its buy orders [Wh]; below (bids + markets,) the energy before each bid and after the last one of its
+    market, market by market; `table` is the order table.
     """
 
     place: Int
@@ -47,33 +47,29 @@ class Gathered(NamedTuple):
 
 
 @njit(cache=True)
-def judge_bid(
-    market: int, area: int, side: int, price: int, energy: int, kind: int, markets: int, areas: int
-) -> int:
-    """Why a row cannot be in an auction; IN_ORDER where it can."""
-    if not (0 <= market < markets and area < areas):
-        return NO_SUCH_BOOK
-    if side != BUY and side != SELL:
-        return NO_SIDE
-    if kind != CANCEL and (abs(price) >= PRICE_BOUND or energy < 0):
-        return OUT_OF_BOUNDS
-    return IN_ORDER
+def count_bids(table: Table, areas: int, start: Int) -> tuple[int, int]:
+    """Count the bids of each market into start[market + 1], and sum up.
 
-
-@njit(cache=True)
-def count_bids(table: Table, markets: int, areas: int, start: Int) -> int:
-    """Count the bids of each market into start[market + 1]; the status of the first row that is out of order."""
-    market, kind, area = table["market"], table["kind"], table["area"]
+    Returns the status of the first row that is out of order, and the number of bids, negative where rows do not
+    come market by market, each by sequence and without cancels.
+    """
+    market, kind, area, sequence = table["market"], table["kind"], table["area"], table["sequence"]
     side, price, energy = table["side"], table["price"], table["energy"]
+    markets, last, before, in_order = len(start) - 1, np.int64(0), np.int64(-1) << 62, True
     for row in range(len(table)):
-        status = judge_bid(
-            market[row], area[row], side[row], np.int64(price[row]), energy[row], kind[row], markets, areas
-        )
-        if status != IN_ORDER:
-            return status
-        if kind[row] != CANCEL:
-            start[market[row] + 1] += 1
-    return IN_ORDER
+        here, cancels = np.int64(market[row]), kind[row] == CANCEL
+        if here < 0 or here >= markets or area[row] >= areas:
+            return NO_SUCH_BOOK, 0
+        if side[row] - BUY > SELL - BUY or side[row] < BUY:
+            return NO_SIDE, 0
+        if not cancels and (abs(np.int64(price[row])) >= PRICE_BOUND or energy[row] < 0):
+            return OUT_OF_BOUNDS, 0
+        in_order &= (not cancels) & ((here > last) | ((here == last) & (sequence[row] >= before)))
+        last, before = here, sequence[row]
+        start[here + 1] += 1 - cancels
+    for here in range(markets):
+        start[here + 1] += start[here]
+    return IN_ORDER, start[markets] if in_order else -1 - start[markets]
 
 
 @njit(cache=True)
@@ -98,25 +94,53 @@ def place_bids(table: Table, start: Int, place: Int) -> None:
 
 
 @njit(cache=True)
-def sort_few(key: Int, place: Int, count: int) -> None:
-    """Sort keys and their places together by insertion, stable."""
-    for at in range(1, count):
-        value, row, back = key[at], place[at], at - 1
-        while back >= 0 and key[back] > value:
-            key[back + 1], place[back + 1] = key[back], place[back]
-            back -= 1
-        key[back + 1], place[back + 1] = value, row
+def gather_bids(table: Table, markets: int, areas: int, nodes: int) -> tuple[int, Gathered]:
+    """Bids of every market in order of arrival, not sorted yet, for a graph of `nodes` areas; and a status."""
+    start = np.zeros(markets + 1, np.int64)
+    status, count = count_bids(table, areas, start)
+    bids = count if count >= 0 else -1 - count
+    columns = np.empty((6, bids + markets), np.int64)
+    first, wanted = np.empty((markets, nodes + 1), np.int64), np.empty((markets, nodes), np.int64)
+    place = columns[0, :bids]
+    if status == IN_ORDER and count >= 0:
+        for row in range(bids):
+            place[row] = row
+    elif status == IN_ORDER:
+        place_bids(table, start, place)
+    return status, Gathered(
+        place,
+        start,
+        columns[1, :bids],
+        columns[2, :bids],
+        columns[3, :bids],
+        columns[4, :bids],
+        columns[5],
+        first,
+        wanted,
+        table,
+    )
 
 
 @njit(cache=True)
-def sort_many(key: Int, place: Int, other_key: Int, other_place: Int, count: int, bits: int, first: Int) -> None:
-    """Sort keys below 2^bits and places together, digit by digit, stable; the result is in `key` and `place`."""
+def sort_few(key: Int, count: int) -> None:
+    """Sort keys by insertion."""
+    for at in range(1, count):
+        value, back = key[at], at - 1
+        while back >= 0 and key[back] > value:
+            key[back + 1] = key[back]
+            back -= 1
+        key[back + 1] = value
+
+
+@njit(cache=True)
+def sort_many(key: Int, other: Int, count: int, low_bit: int, bits: int, first: Int) -> Int:
+    """Sort keys by the `bits` bits from `low_bit` on, digit by digit, stable; returns the array they end in."""
     most = WIDE_BITS if count >= MANY else DIGIT_BITS
     rounds = (bits + most - 1) // most
     digit_bits = (bits + rounds - 1) // rounds
     mask = (1 << digit_bits) - 1
-    shift = 0
-    while shift < bits:
+    for turn in range(rounds):
+        shift = low_bit + turn * digit_bits
         first[: mask + 2] = 0
         for i in range(count):
             first[(key[i] >> shift & mask) + 1] += 1
@@ -126,13 +150,9 @@ def sort_many(key: Int, place: Int, other_key: Int, other_place: Int, count: int
             digit = key[i] >> shift & mask
             at = first[digit]
             first[digit] = at + 1
-            other_key[at], other_place[at] = key[i], place[i]
-        shift += digit_bits
-        if shift < bits:
-            key, other_key, place, other_place = other_key, key, other_place, place
-        else:
-            for i in range(count):
-                key[i], place[i] = other_key[i], other_place[i]
+            other[at] = key[i]
+        key, other = other, key
+    return key
 
 
 @njit(cache=True)
@@ -146,13 +166,16 @@ def width(value: int) -> int:
 
 @njit(cache=True, nogil=True)
 def sort_markets(bids: Gathered, floor: int, first_market: int, last_market: int) -> None:
-    """Sort the bids of markets first_market .. last_market, and copy their columns; sales below the floor count at it."""
+    """Sort the bids of markets first_market .. last_market, and copy their columns; sales below the floor count at it.
+
+    A bid is one number: area, price above the lowest, side, and its place in the order of arrival.
+    """
     table, start = bids.table, bids.start
     most = 0
     for market in range(first_market, last_market):
         most = max(most, start[market + 1] - start[market])
-    scratch = np.empty((6, most), np.int64)
-    key, index, other_key, other_index, amount, arrived = scratch
+    scratch = np.empty((4, most), np.int64)
+    keys, other, amount, arrived = scratch
     area, side, price, energy = table["area"], table["side"], table["price"], table["energy"]
     digits = np.empty((1 << WIDE_BITS) + 1, np.int64)
     for market in range(first_market, last_market):
@@ -164,34 +187,38 @@ def sort_markets(bids: Gathered, floor: int, first_market: int, last_market: int
         wanted[:] = 0
         if count == 0:
             continue
-        low, high, areas = PRICE_BOUND, -PRICE_BOUND, 0
+        low, high = PRICE_BOUND, -PRICE_BOUND
         for i in range(count):
             row = place[i]
             limit = np.int64(price[row])
             if side[row] == SELL and limit < floor:
                 limit = floor
-            low, high, areas = min(low, limit), max(high, limit), max(areas, np.int64(area[row]))
-            key[i], index[i], amount[i], arrived[i] = limit, i, energy[row], row
-        price_bits = width(high - low)
+            low, high = min(low, limit), max(high, limit)
+        price_bits, place_bits = width(high - low), width(count - 1)
         for i in range(count):
-            row = arrived[i]
-            key[i] = ((np.int64(area[row]) << price_bits | (key[i] - low)) << 1) | (side[row] == SELL)
+            row = place[i]
+            limit, sells = np.int64(price[row]), side[row] == SELL
+            if sells and limit < floor:
+                limit = floor
+            bid = ((np.int64(area[row]) << price_bits | (limit - low)) << 1) | sells
+            keys[i], amount[i], arrived[i] = bid << place_bits | i, energy[row], row
+        key = keys
         if count <= FEW:
-            sort_few(key, index, count)
+            sort_few(keys, count)
         else:
-            sort_many(key, index, other_key, other_index, count, width(areas) + price_bits + 1, digits)
-        total, price_mask = np.int64(0), (1 << price_bits) - 1
+            key = sort_many(keys, other, count, place_bits, width(len(wanted) - 1) + price_bits + 1, digits)
+        total, price_mask, place_mask = np.int64(0), (1 << price_bits) - 1, (1 << place_bits) - 1
         for i in range(count):
-            at, bid = begin + i, index[i]
-            here = key[i] >> (price_bits + 1)
-            place[i] = arrived[bid]
+            at, arrival, bid = begin + i, key[i] & place_mask, key[i] >> place_bits
+            here, sells = bid >> (price_bits + 1), bid & 1
+            place[i] = arrived[arrival]
             bids.area[at] = here
-            bids.side[at] = BUY + (SELL - BUY) * (key[i] & 1)
-            bids.price[at] = (key[i] >> 1 & price_mask) + low
-            bids.energy[at] = amount[bid]
-            total += amount[bid]
+            bids.side[at] = BUY + (SELL - BUY) * sells
+            bids.price[at] = (bid >> 1 & price_mask) + low
+            bids.energy[at] = amount[arrival]
+            total += amount[arrival]
             first[here + 1] += 1
-            wanted[here] += amount[bid] * (1 - (key[i] & 1))
+            wanted[here] += amount[arrival] * (1 - sells)
             below[i + 1] = total
         for here in range(len(wanted)):
             first[here + 1] += first[here]

@@ -12,7 +12,6 @@ import numpy as np
 
 from market.units import Int
 
-
 MOST_PATHS = 65_535
 """Paths of a grid that fit the column `path` of a contract, the empty one apart."""
 

@@ -15,6 +15,7 @@
 """
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ import numpy.typing as npt
 from market.contracts import CONTRACT
 from market.design import MarketDesign
 from market.errors import Refusal
-from market.exchange import NO_PRICE, Outcome
+from market.exchange import Outcome
 from market.fences import Steps, expand, fence_room, fences_of, own_steps
 from market.grid import Grid
 from market.orders import Kind, Side, no_orders
@@ -147,28 +148,20 @@ def _volume(bids: "Gathered", result: "Result", markets: int) -> Int:
 
 def gather(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> "Gathered":
     """Bids of every market by area, price, side and arrival, not sorted yet; raises ValueError for impossible rows."""
-    from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, Gathered, count_bids, place_bids
+    from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, gather_bids
 
-    start = np.zeros(markets + 1, np.int64)
-    status = count_bids(orders, markets, len(grid.areas), start)
+    status, bids = gather_bids(orders, markets, len(grid.areas), len(_network(grid).subsets.incident))
     if status != IN_ORDER:
         what = {
             NO_SUCH_BOOK: "an order names an area or market that does not exist",
             OUT_OF_BOUNDS: "an order's price or energy is out of bounds",
         }
         raise ValueError(what.get(status, "an order's side is neither buy nor sell"))
-    np.cumsum(start, out=start)
-    count = int(start[-1])
-    place, area, side, price, energy = np.empty((5, count), np.int64)
-    place_bids(orders, start, place)
-    graph = len(_network(grid).subsets.incident)
-    first, wanted = np.empty((markets, graph + 1), np.int64), np.empty((markets, graph), np.int64)
-    below = np.empty(count + markets, np.int64)
-    return Gathered(place, start, area, side, price, energy, below, first, wanted, orders)
+    return bids
 
 
 def _room(design: MarketDesign, grid: Grid, capacity_wh: Int, flow_wh: Int, limit_wh: Int | None) -> Int:
-    """Room of each line of the graph (markets, lines, 2): capacity less committed use, with netting plus the other way."""
+    """Room of each line of the graph (markets, lines, 2): capacity less use, with netting plus use the other way."""
     room = np.subtract(capacity_wh, flow_wh, dtype=np.int64)
     if design.netting:
         room += flow_wh[:, :, ::-1]
@@ -185,13 +178,14 @@ def limits_of(grid: Grid, markets: int, limit_wh: Int | None) -> Int:
 
 
 def _clear(design: MarketDesign, grid: Grid, bids: "Gathered", room: Int) -> "Result":
-    from market.splitting_kernels import Rules
+    from market.splitting_kernels import Rules, make_result
 
     network = _network(grid)
     rules = Rules(
         int(design.band_mjpy_kwh[0]), design.margin == "pro-rata", design.lot_wh, bool(len(network.lines.source))
     )
-    result = _make_result(network, len(grid.areas), bids.start)
+    network.paths.extras[0] = 0
+    result = make_result(bids, network, len(grid.areas))
     parts = _parts(bids.start, bool(network.paths.extra.size))
     if len(parts) == 1:
         _clear_part(network, rules, bids, room, result, *parts[0])
@@ -213,7 +207,7 @@ def _parts(start: Int, in_order: bool) -> list[tuple[int, int]]:
     threads = min(get_num_threads(), markets)
     edges = np.searchsorted(start, bids * np.arange(threads + 1) // threads)
     edges[0], edges[-1] = 0, markets
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+    return [(int(a), int(b)) for a, b in pairwise(edges) if a < b]
 
 
 def _clear_part(
@@ -228,35 +222,20 @@ def _clear_part(
         raise AssertionError(f"market {market} could not be proved optimal (status {status}): no result is given")
 
 
-def _make_result(network: "Network", areas: int, start: Int) -> "Result":
-    """Empty result; a market forms at most one contract per order, area, line and end of a line."""
-    from market.contract_kernels import Pairs
-    from market.splitting_kernels import Result
-
-    markets, lines = len(start) - 1, len(network.lines.source)
-    more = np.cumsum(np.diff(start, prepend=0) > 0) * (3 * len(network.subsets.incident) + lines)
-    begins = start + more
-    pairs = Pairs(*np.empty((4, int(begins[-1])), np.int64))
-    price = np.full((markets, areas), NO_PRICE, np.int64)
-    formed = np.zeros(markets, np.int64)
-    network.paths.extras[0] = 0
-    return Result(price, np.zeros((markets, lines), np.int64), np.zeros(int(start[-1]), np.int64), pairs, begins, formed)
-
-
 def write_contracts(
     grid: Grid, orders: Table, bids: "Gathered", result: "Result", now: Int
 ) -> tuple[Table, tuple[Steps, ...]]:
     """The contract table of a call, and its paths: the grid's, and after them those that only this call needed."""
-    from market import splitting_kernels as kernels
+    from market.splitting_kernels import pair_markets, write_rows
 
-    table = np.empty(int(result.formed.sum()), CONTRACT)
-    kernels.write_contracts(orders, bids, result, now, table)
+    pairs = pair_markets(bids, result)
+    table = np.empty(len(pairs.sell), CONTRACT)
+    write_rows(orders, bids, result, pairs, now, table)
     network = _network(grid)
     if not grid.limits and not network.paths.extra.size:
         return table, grid.paths
-    path, source = np.empty((2, len(table)), np.int64)
-    kernels.list_paths(bids, result, path, source)
-    table["path"], paths = _own_paths(grid, path, source)
+    source = bids.area[pairs.sell]
+    table["path"], paths = _own_paths(grid, pairs.path, source)
     return table, paths
 
 

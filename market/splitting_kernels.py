@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit
 
 from market.allocation_kernels import Balance, fill_gaps, fill_orders, is_proved, settle_margin, weigh_areas
-from market.contract_kernels import Pairs, Paths, Queues, form_contracts
+from market.contract_kernels import Legs, Pairs, Paths, Queues, pair_market, route
 from market.cut_kernels import descend_by_cuts, lower_by_cuts
+from market.exchange import NO_PRICE
 from market.gathering_kernels import Gathered
 from market.pricing import Book, Lines, Subsets, descend, kernel, lower_to_minimum, move, set_slope
 from market.tables import Table
@@ -27,7 +28,7 @@ EXPLORE = 16
 
 
 class Rules(NamedTuple):
-    """Floor of the band [mJPY/kWh], whether the margin is shared pro rata, lot [Wh], and whether a start may be warm."""
+    """Floor of the band [mJPY/kWh], whether the margin is shared pro rata, lot [Wh], whether a start may be warm."""
 
     floor: int
     pro_rata: bool
@@ -50,48 +51,46 @@ class Network(NamedTuple):
 class Work(NamedTuple):
     """Scratch for one market at a time; `moves` (2, 2) counts moves and markets of cold and warm starts."""
 
-    queues: Queues
     balance: Balance
     price: Int
     slope: Int
+    need: Int
     scratch: Int
     moves: Int
 
 
 class Result(NamedTuple):
-    """What a call finds: price (markets, areas), flow of lines (markets, lines), fills (bids,), contracts.
+    """What a call finds: price (markets, areas), flow of lines (markets, lines), fills (bids,), and legs.
 
-    Contracts of market m stand from row begins[m] on, `formed[m]` of them.
+    Legs of market m stand from row m x (areas + lines) on, `routed[m]` of them.
     """
 
     price: Int
     flow: Int
     filled: Int
-    pairs: Pairs
-    begins: Int
-    formed: Int
+    legs: Legs
+    routed: Int
 
 
 @kernel
-def make_work(areas: int, sets: int, orders: int) -> Work:
-    """Scratch for markets of up to `orders` bids."""
-    queues = Queues(
-        np.empty(orders, np.int64),
-        np.empty(orders, np.int64),
-        np.empty(orders, np.int64),
-        np.empty(areas, np.int64),
-        np.empty(areas, np.int64),
-    )
+def make_work(areas: int, sets: int) -> Work:
+    """Scratch of a call."""
     energy = np.empty((6, areas), np.int64)
     balance = Balance(energy[0], energy[1], energy[2], energy[3], energy[4], energy[5])
-    return Work(
-        queues,
-        balance,
-        np.empty(areas, np.int64),
-        np.empty(sets, np.int64),
-        np.empty((5, areas + 1), np.int64),
-        np.zeros((2, 2), np.int64),
-    )
+    price, need = np.empty(areas, np.int64), np.empty(areas, np.int64)
+    scratch = np.empty((5, areas + 1), np.int64)
+    return Work(balance, price, np.empty(sets, np.int64), need, scratch, np.zeros((2, 2), np.int64))
+
+
+@njit(cache=True)
+def make_result(bids: Gathered, network: Network, areas: int) -> Result:
+    """An empty result; a market has at most one leg per area and line."""
+    markets, lines = len(bids.start) - 1, len(network.lines.source)
+    most = markets * (len(network.subsets.incident) + lines)
+    price = np.full((markets, areas), NO_PRICE, np.int64)
+    flow, filled = np.zeros((markets, lines), np.int64), np.zeros(len(bids.place), np.int64)
+    legs = np.empty((4, most), np.int64)
+    return Result(price, flow, filled, Legs(legs[0], legs[1], legs[2], legs[3]), np.zeros(markets, np.int64))
 
 
 @kernel
@@ -149,31 +148,27 @@ def find_prices(
 
 @kernel
 def clear_one(
-    book: Book,
-    lines: Lines,
-    network: Network,
-    rules: Rules,
-    warm: bool,
-    work: Work,
-    flow: Int,
-    filled: Int,
-    pairs: Pairs,
+    book: Book, lines: Lines, network: Network, rules: Rules, warm: bool, work: Work, flow: Int, filled: Int, legs: Legs
 ) -> tuple[int, int]:
-    """Prices, fills, flows and contracts of one market; returns PROVED or what broke, and how many contracts formed."""
-    price, formed = work.price, 0
+    """Prices, fills, flows and legs of one market; returns PROVED or what broke, and how many legs there are."""
+    price = work.price
     top = highest_limit(book, rules.floor)
     moves = find_prices(book, lines, network.subsets, rules.floor, top, price, work.slope, work.scratch[0], warm)
     work.moves[int(warm), 0] += moves
     work.moves[int(warm), 1] += 1
     weigh_areas(book, price, work.balance)
+    for area in range(len(price)):
+        work.need[area] = -work.balance.excess[area]
     fill_gaps(lines, price, flow, work.balance)
     if not settle_margin(lines, price, flow, work.balance, work.scratch):
-        return UNBALANCED, formed
+        return UNBALANCED, 0
     fill_orders(book, price, work.balance, filled, rules.pro_rata, rules.lot)
-    formed = form_contracts(book, lines, network.paths, filled, flow, work.queues, pairs, work.scratch)
-    if formed < 0:
+    for area in range(len(price)):
+        work.need[area] += work.balance.bought[area] - work.balance.sold[area]
+    routed = route(lines, network.paths, work.need, flow, legs, work.scratch)
+    if routed < 0:
         return STRANDED, 0
-    return (PROVED if is_proved(book, lines, price, flow, filled) else GAP), formed
+    return (PROVED if is_proved(book, lines, price, flow, filled) else GAP), routed
 
 
 @kernel
@@ -201,6 +196,26 @@ def starts_warm(moves: Int, market: int) -> bool:
     return warm != (market % EXPLORE == 0)
 
 
+@kernel
+def book_of(bids: Gathered, market: int) -> Book:
+    """The bids of one market."""
+    begin, end = bids.start[market], bids.start[market + 1]
+    return Book(
+        bids.price[begin:end],
+        bids.energy[begin:end],
+        bids.side[begin:end],
+        bids.below[begin + market : end + market + 1],
+        bids.first[market],
+        bids.wanted[market],
+    )
+
+
+@kernel
+def legs_of(legs: Legs, begin: int, end: int) -> Legs:
+    """A run of the legs."""
+    return Legs(legs.seller[begin:end], legs.buyer[begin:end], legs.path[begin:end], legs.energy[begin:end])
+
+
 @njit(cache=True, nogil=True)
 def clear_markets(
     bids: Gathered, room: Int, network: Network, rules: Rules, out: Result, first: int, last: int
@@ -209,73 +224,69 @@ def clear_markets(
 
     Returns the first market that could not be proved (-1 for none) and why.
     """
-    most = 0
-    for market in range(first, last):
-        most = max(most, bids.start[market + 1] - bids.start[market])
-    work = make_work(len(network.subsets.incident), len(network.subsets.mask), most)
+    nodes, count = len(network.subsets.incident), len(network.lines.source)
+    work = make_work(nodes, len(network.subsets.mask))
     # a call has lines of its own: their room is scratch
-    lines = Lines(network.lines.source, network.lines.target, np.empty((len(network.lines.source), 2), np.int64))
+    lines = Lines(network.lines.source, network.lines.target, np.empty((count, 2), np.int64))
     has_neighbour = False
     for market in range(first, last):
         begin, end = bids.start[market], bids.start[market + 1]
         if begin == end:
             continue
-        book = Book(
-            bids.price[begin:end],
-            bids.energy[begin:end],
-            bids.side[begin:end],
-            bids.below[begin + market : end + market + 1],
-            bids.first[market],
-            bids.wanted[market],
-        )
-        filled, flow, at = out.filled[begin:end], out.flow[market], out.begins[market]
-        pairs = Pairs(out.pairs.sell[at:], out.pairs.buy[at:], out.pairs.energy[at:], out.pairs.path[at:])
+        book, filled, flow = book_of(bids, market), out.filled[begin:end], out.flow[market]
+        legs = legs_of(out.legs, market * (nodes + count), (market + 1) * (nodes + count))
         fill_room(lines.room, room[market], most_traded(book))
         warm = rules.warm and has_neighbour and starts_warm(work.moves, market)
-        status, formed = clear_one(book, lines, network, rules, warm, work, flow, filled, pairs)
+        status, routed = clear_one(book, lines, network, rules, warm, work, flow, filled, legs)
         if status != PROVED:
             return market, status
         has_neighbour = True
-        out.formed[market] = formed
-        for row in range(formed):
-            pairs.sell[row] += begin
-            pairs.buy[row] += begin
+        out.routed[market] = routed
         write_prices(book, network.ends, flow, filled, work.price, out.price[market])
     return -1, PROVED
 
 
 @njit(cache=True)
-def write_contracts(table: Table, bids: Gathered, result: Result, now: Int, out: Table) -> int:
-    """The contracts of all markets, one market after another, into `out`; returns how many there are.
-
-    `out` has room for every contract; path is left to the caller for graphs whose paths are not the grid's.
-    """
-    count = 0
-    pairs, place = result.pairs, bids.place
-    for market in range(len(result.formed)):
-        begin = result.begins[market]
-        for row in range(begin, begin + result.formed[market]):
-            sell, buy = pairs.sell[row], pairs.buy[row]
-            sale, purchase = table[place[sell]], table[place[buy]]
-            one = out[count]
-            one["slot"], one["world"], one["market"] = sale["slot"], sale["world"], market
-            one["seller"], one["buyer"] = sale["party"], purchase["party"]
-            one["sell_reference"], one["buy_reference"] = sale["reference"], purchase["reference"]
-            one["energy"], one["path"] = pairs.energy[row], max(pairs.path[row], 0)
-            one["sell_price"] = result.price[market, bids.area[sell]]
-            one["buy_price"] = result.price[market, bids.area[buy]]
-            one["formed"] = now[sale["world"]]
-            one["source"], one["last_resort"] = 0, 0
-            count += 1
-    return count
+def pair_markets(bids: Gathered, out: Result) -> Pairs:
+    """Sell and buy order, energy and path of every contract, market by market."""
+    markets, nodes = len(bids.start) - 1, bids.wanted.shape[1]
+    most, many = 0, 0
+    for market in range(markets):
+        orders = bids.start[market + 1] - bids.start[market]
+        most = max(most, orders)
+        # each contract ends an order, a leg or what an area trades within itself
+        many += orders + nodes + out.routed[market] if orders else 0
+    wide = np.empty((4, many), np.int64)
+    queue, following = np.empty((3, most), np.int64), np.empty((3, nodes), np.int64)
+    queues = Queues(queue[0], queue[1], queue[2], following[0], following[1])
+    stride = len(out.legs.path) // max(markets, 1)
+    formed = 0
+    for market in range(markets):
+        begin, end = bids.start[market], bids.start[market + 1]
+        if begin == end:
+            continue
+        pairs = Pairs(wide[0, formed:], wide[1, formed:], wide[2, formed:], wide[3, formed:])
+        legs = legs_of(out.legs, market * stride, market * stride + out.routed[market])
+        count = pair_market(book_of(bids, market), out.filled[begin:end], legs, queues, following[2], pairs)
+        for row in range(count):
+            pairs.sell[row] += begin
+            pairs.buy[row] += begin
+        formed += count
+    return Pairs(wide[0, :formed], wide[1, :formed], wide[2, :formed], wide[3, :formed])
 
 
 @njit(cache=True)
-def list_paths(bids: Gathered, result: Result, path: Int, source: Int) -> None:
-    """Path and seller's area of every contract, in the order of `write_contracts`."""
-    count = 0
-    for market in range(len(result.formed)):
-        begin = result.begins[market]
-        for row in range(begin, begin + result.formed[market]):
-            path[count], source[count] = result.pairs.path[row], bids.area[result.pairs.sell[row]]
-            count += 1
+def write_rows(table: Table, bids: Gathered, result: Result, pairs: Pairs, now: Int, out: Table) -> None:
+    """The contract table, one row a pair; paths are the pair's where the grid has a row for them."""
+    for row in range(len(out)):
+        sell, buy = pairs.sell[row], pairs.buy[row]
+        sale, purchase, one = table[bids.place[sell]], table[bids.place[buy]], out[row]
+        market = sale["market"]
+        one["slot"], one["world"], one["market"] = sale["slot"], sale["world"], market
+        one["seller"], one["buyer"] = sale["party"], purchase["party"]
+        one["sell_reference"], one["buy_reference"] = sale["reference"], purchase["reference"]
+        one["energy"], one["path"] = pairs.energy[row], max(pairs.path[row], 0)
+        one["sell_price"] = result.price[market, bids.area[sell]]
+        one["buy_price"] = result.price[market, bids.area[buy]]
+        one["formed"] = now[sale["world"]]
+        one["source"], one["last_resort"] = 0, 0

@@ -1,7 +1,7 @@
 """One price for each book (シングルプライスオークション), for any number of books in one call.
 
-The price is the lowest p with S(p) >= B(p+), S = offered at <= p, B(p+) = wanted strictly above p, not below the floor of
-the band (JEPX 取引規程 Art. 17 and 18); it reproduces the published JEPX prices. The volume is the largest any price allows.
+The price is the lowest p with S(p) >= B(p+), S = offered at <= p, B(p+) = wanted strictly above p, not below the floor
+of the band (JEPX 取引規程 Art. 17 and 18). The volume is the largest any price allows.
 `market.splitting` gives the same prices with fills and contracts; here nothing is sorted.
 """
 
