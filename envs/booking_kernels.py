@@ -14,6 +14,7 @@ from market.units import Int
 PURCHASE, SALE, RENT, FEE = (
     int(kind) for kind in (PostingKind.PURCHASE, PostingKind.SALE, PostingKind.RENT, PostingKind.FEE)
 )
+TRADE_REDUCTION = int(PostingKind.TRADE_REDUCTION)
 SUPPLY, SURPLUS = int(PostingKind.LAST_RESORT_SUPPLY), int(PostingKind.LAST_RESORT_SURPLUS)
 BOUGHT, SOLD = int(Flow.BOUGHT), int(Flow.SOLD)
 RESORT_SUPPLY, RESORT_SURPLUS = int(Flow.RESORT_SUPPLY), int(Flow.RESORT_SURPLUS)
@@ -27,12 +28,15 @@ def post(money: Int, account: int, counter: int, kind: int, amount: int) -> None
 
 
 @njit(cache=True)
-def post_rent(money: Int, path: Int, first_line: int, collection: int, rent: int) -> None:
-    """Rent goes to the path's lines in equal whole parts, the rest to the first line."""
+def post_rent(money: Int, path: Int, first_line: int, collection: int, exchange: int, rent: int) -> None:
+    """Rent goes to the path's lines in equal whole parts, the rest to the first line; to the exchange without lines."""
     lines = 0
     for step in path:
         lines += step != 0
-    share, rest = rent // max(lines, 1), rent % max(lines, 1)
+    if lines == 0:
+        post(money, exchange, collection, TRADE_REDUCTION, rent)
+        return
+    share, rest = rent // lines, rent % lines
     for place, step in enumerate(path):
         if step != 0:
             post(money, first_line + abs(step) - 1, collection, RENT, share + (rest if place == 0 else 0))
@@ -47,6 +51,7 @@ def book(
     fee: int,
     collection: int,
     platform: int,
+    exchange: int,
     position: Int,
     money: Int,
     energies: Int,
@@ -80,7 +85,7 @@ def book(
         post(due, collection, buyer, purchase, paid)
         post(due, seller, collection, sale, earned)
         if paid != earned:
-            post_rent(due, paths[contract.path], parties, collection, paid - earned)
+            post_rent(due, paths[contract.path], parties, collection, exchange, paid - earned)
         energies[at, world, buyer, bought] += energy
         energies[at, world, seller, sold] += energy
         values[at, world, buyer, bought] += paid

@@ -39,7 +39,7 @@ class Books:
         self.traded = np.zeros((ring, worlds, 2), np.int64)
         self._first_slot, self._fee = first_slot, terms.fee
         self._is_retailer = accounts.is_retailer
-        self._collection, self._platform = accounts.row("collection"), accounts.row("platform")
+        self._collection, self._platform, self._exchange = map(accounts.row, ("collection", "platform", "exchange"))
         self._paths = accounts.grid.path_table
 
     def enter(self, contracts: Table, accrued: Int) -> None:
@@ -56,6 +56,7 @@ class Books:
             self._fee,
             self._collection,
             self._platform,
+            self._exchange,
             self.position_wh,
             self.money_ujpy,
             self.energy_wh,

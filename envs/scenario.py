@@ -179,6 +179,7 @@ def _check_areas(scenario: Scenario, path: Path) -> None:
     for row, line in enumerate(scenario.lines):
         used |= {f"lines.{row}.source": line.source, f"lines.{row}.target": line.target}
     used |= {f"retailers.{area}": area for area in scenario.retailers}
+    used |= {f"terms.jp_2016.beta_jpy_kwh.{area}": area for area in scenario.terms.jp_2016.beta_jpy_kwh}
     for key, area in used.items():
         if area not in scenario.areas:
             do = f"{_nearest(area, scenario.areas)}areas of this scenario: {', '.join(scenario.areas)}"

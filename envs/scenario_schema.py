@@ -6,14 +6,16 @@ several keys (areas that exist, lines that reach them) are checked where the fil
 """
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from market.grid import Grid, Line
+from market.imbalance import FLAT, PUBLISHED_BETA, Imbalance, RuleName, punishment_of
 from market.settlement import Terms
 from market.slots import HALF_HOURS
-from market.units import MJPY_PER_JPY, PRICE_BOUND, mjpy_from_jpy, wh_from_kwh
+from market.units import MJPY_PER_JPY, PPM, PRICE_BOUND, mjpy_from_jpy, wh_from_kwh
 
 SLOTS_PER_HOUR = HALF_HOURS.gate
 Area = Literal["hokkaido", "tohoku", "tokyo", "chubu", "hokuriku", "kansai", "chugoku", "shikoku", "kyushu"]
@@ -48,8 +50,17 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _rising(steps: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    if any(first[0] >= second[0] for first, second in pairwise(steps)):
+        raise ValueError("the prices of the steps must rise")
+    return steps
+
+
 PowerKw = Annotated[float, Field(ge=0, le=1e8), AfterValidator(_whole_power)]
-PriceJpy = Annotated[float, Field(ge=0, lt=PRICE_BOUND / MJPY_PER_JPY / 4), AfterValidator(_whole_price)]
+LARGEST_PRICE_JPY = PRICE_BOUND / MJPY_PER_JPY / 4
+PriceJpy = Annotated[float, Field(ge=0, lt=LARGEST_PRICE_JPY), AfterValidator(_whole_price)]
+SignedPriceJpy = Annotated[float, Field(gt=-LARGEST_PRICE_JPY, lt=LARGEST_PRICE_JPY), AfterValidator(_whole_price)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Spread = Annotated[
     tuple[Annotated[float, Field(gt=0, le=10)], Annotated[float, Field(gt=0, le=10)]], AfterValidator(_ordered)
@@ -140,8 +151,65 @@ class ThermalSpec(_Spec):
     cost_jpy_kwh: tuple[PriceJpy, ...] = (8.1, 9.3, 10.1, 11.7)
 
 
+class Jp2016Spec(_Spec):
+    """Imbalance prices from 2016-04 to 2022-03: spot price x alpha + beta, K more or L less (`market.imbalance`).
+
+    Alpha was found for each slot and stayed near 1; here it is fixed (assumption). Beta of fiscal year 2016 is known
+    for two areas, zero elsewhere (assumption); K and L are those of the scenario's fiscal year unless given.
+    """
+
+    alpha: Annotated[float, Field(ge=0, le=4)] = 1.0
+    beta_jpy_kwh: dict[str, SignedPriceJpy] = {}
+    k_jpy_kwh: PriceJpy | None = None
+    l_jpy_kwh: PriceJpy | None = None
+
+    def imbalance(self, areas: tuple[str, ...], fiscal_year: int, curtailed_at: int) -> Imbalance:
+        """The rule for these areas in that year."""
+        given = {area: mjpy_from_jpy(price) for area, price in self.beta_jpy_kwh.items()}
+        beta = PUBLISHED_BETA | given
+        extra, less = punishment_of(fiscal_year)
+        return Imbalance(
+            "jp-2016",
+            alpha_ppm=round(self.alpha * PPM),
+            beta=tuple(beta.get(area, 0) for area in areas),
+            short_extra=extra if self.k_jpy_kwh is None else mjpy_from_jpy(self.k_jpy_kwh),
+            long_less=less if self.l_jpy_kwh is None else mjpy_from_jpy(self.l_jpy_kwh),
+            curtailed_at=curtailed_at,
+        )
+
+
+class Jp2022Spec(_Spec):
+    """Imbalance prices since 2022-04: the higher of balancing energy and scarcity (`market.imbalance`).
+
+    Balancing energy costs the spot price plus `up` or less `down`: the two equally likely values that have the mean
+    (-0.68) and the standard deviation (4.93 JPY/kWh) of Tokyo's imbalance price less spot in fiscal year 2025
+    (assumption). `reserve` are steps (spot price from which, reserve ratio in percent); one step of 12 % means that
+    there is no scarcity (assumption).
+    """
+
+    up_jpy_kwh: PriceJpy = 4.25
+    down_jpy_kwh: PriceJpy = 5.61
+    reserve: Annotated[tuple[tuple[PriceJpy, Percent], ...], Field(min_length=1), AfterValidator(_rising)] = (
+        (0.0, 12.0),
+    )
+
+    def imbalance(self, curtailed_at: int) -> Imbalance:
+        """The rule with these parameters."""
+        return Imbalance(
+            "jp-2022",
+            up=mjpy_from_jpy(self.up_jpy_kwh),
+            down=mjpy_from_jpy(self.down_jpy_kwh),
+            reserve=tuple((mjpy_from_jpy(price), round(ratio * PPM / 100)) for price, ratio in self.reserve),
+            curtailed_at=curtailed_at,
+        )
+
+
 class TermsSpec(_Spec):
-    """Prices outside the market [JPY/kWh]."""
+    """Prices outside the market [JPY/kWh], and the imbalance rule with its parameters.
+
+    Renewables count as curtailed where the outside price is at most `curtailed_at_jpy_kwh`, JEPX's lowest price
+    (assumption).
+    """
 
     wheeling_jpy_kwh: PriceJpy = 9.44
     surcharge_jpy_kwh: PriceJpy = 2.90
@@ -150,6 +218,17 @@ class TermsSpec(_Spec):
     feed_in_discount_jpy_kwh: PriceJpy = 1.0
     feed_in_floor_jpy_kwh: PriceJpy = 0.5
     imbalance_penalty_jpy_kwh: PriceJpy = 3.0
+    imbalance: RuleName = "flat"
+    curtailed_at_jpy_kwh: PriceJpy = 0.01
+    jp_2016: Jp2016Spec = Jp2016Spec()
+    jp_2022: Jp2022Spec = Jp2022Spec()
+
+    def imbalance_rule(self, areas: tuple[str, ...], fiscal_year: int) -> Imbalance:
+        """The chosen rule in whole mJPY/kWh."""
+        curtailed_at = mjpy_from_jpy(self.curtailed_at_jpy_kwh)
+        if self.imbalance == "jp-2016":
+            return self.jp_2016.imbalance(areas, fiscal_year, curtailed_at)
+        return self.jp_2022.imbalance(curtailed_at) if self.imbalance == "jp-2022" else FLAT
 
 
 class Scenario(_Spec):
@@ -198,4 +277,5 @@ class Scenario(_Spec):
             feed_in_discount=mjpy_from_jpy(prices.feed_in_discount_jpy_kwh),
             feed_in_floor=mjpy_from_jpy(prices.feed_in_floor_jpy_kwh),
             imbalance_penalty=mjpy_from_jpy(prices.imbalance_penalty_jpy_kwh),
+            imbalance=prices.imbalance_rule(self.areas, self.fiscal_year),
         )

@@ -35,6 +35,7 @@ from ledger.rules import Rules
 from market.contracts import label_sources, no_contracts
 from market.design import MarketDesign
 from market.exchange import Outcome, trade
+from market.imbalance import find_capped
 from market.opening import live_after_gate
 from market.orders import no_orders
 from market.planning import last_resort
@@ -158,6 +159,7 @@ class World:
         self.flow_wh = np.zeros_like(self.capacity_wh)
         outside = np.moveaxis(self.episode.outside[..., : self.slots], 1, 2).reshape(-1, len(self.grid.areas))
         self.retail = self.terms.retail_prices(outside)
+        self.capped = find_capped(self.terms.imbalance, self.episode.outside[..., : self.slots], self.calendar)
         self.resting = no_orders()
         self.traded_ppm = np.full((self.worlds, self.calendar.per_day), PPM // 2, np.int64)
         self.tally = Tally.empty(self.worlds, self.fleet.count, self.accounts.count)
@@ -409,7 +411,8 @@ class World:
         due, energy, value = self.books.due(t)
         money = due.copy()
         outside = self.episode.outside[:, :, t]
-        reward += post_delivery(money, self.reading_wh, plan, outside, self.fuel, self.terms, self.accounts) - wear
+        rules, capped = (self.fuel, self.terms, self.accounts), self.capped[:, :, t]
+        reward += post_delivery(money, self.reading_wh, plan, outside, *rules, slot=self.now, capped=capped) - wear
         if t >= self.warm_up:
             self.tally.add_slot(energy, value, self.reading_wh, plan, money)
             self.tally.wear_ujpy += wear

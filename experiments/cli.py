@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from experiments.cli_studies import add_verbs
 from market.errors import DigitalGridError
 
 INTERRUPTED = 130
@@ -43,6 +44,7 @@ ledger_app = _group("Check and read signed ledgers.")
 bench_app = _group("Measure speed on this machine.")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(bench_app, name="bench")
+add_verbs(app)
 
 Scenario = Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")]
 Design = Annotated[str, typer.Option(help="Market design; `digitalgrid designs` lists them.")]

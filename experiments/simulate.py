@@ -34,11 +34,15 @@ from experiments.metrics import (
     money_rows,
 )
 from experiments.runs import FORMAT, RunFolder, check_free, code_version, create_run
+from experiments.statement import HEADER as CONTRACT_HEADER
+from experiments.statement import contract_rows
 from experiments.trace import Trace, TraceRecorder, write_trace
 from ledger.keeper import Mode
 from market.design import MarketDesign, find_design
 from market.errors import ConfigError
 from market.slots import HALF_HOURS
+from market.statements import name_paths
+from market.tables import Table, join_rows, pick_rows
 from market.units import UJPY_PER_JPY, Int
 
 MODES: tuple[Mode, ...] = ("off", "digest", "full")
@@ -109,6 +113,7 @@ class Simulation:
     parties: list[Measures]
     totals: Totals
     trace: Trace
+    contracts: Table
     first_slot: int
     content_heads: tuple[str, ...]
     chain_head: str | None
@@ -254,6 +259,7 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
         parties=measure_parties(world),
         totals=measure_totals(world, played.refused, played.cancelled_wh),
         trace=played.trace,
+        contracts=played.contracts,
         first_slot=int(world.episode.first_slot[0]),
         content_heads=tuple(head.hex() for head in world.keeper.content_heads),
         chain_head=world.keeper.chain_head.hex() if world.keeper.chain_head else None,
@@ -265,9 +271,13 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
 
 @dataclass(frozen=True)
 class Played:
-    """An episode played to its end: trace of world 0, refused rows by code (256,), energy cancelled by splitting."""
+    """An episode played to its end.
+
+    Trace and contracts of world 0, refused rows by code (256,), energy cancelled by splitting.
+    """
 
     trace: Trace
+    contracts: Table
     refused: Int
     cancelled_wh: int | None
 
@@ -276,17 +286,19 @@ def run_episode(world: World, progress: Progress | None = None) -> Played:
     """Step a world that was just reset to its end."""
     recorder = TraceRecorder(world)
     refused = np.zeros(CODES, np.int64)
+    contracts = [_of_first_world(world.keeper.worlds.opening)]
     splits, cancelled, done = world.design.capacity == "splitting", 0, False
     while not done:
         before = world.flow_wh.copy() if splits else world.flow_wh
         step = world.step()
         recorder.record(step)
+        contracts.append(_of_first_world(step.contracts))
         refused += np.bincount(step.codes, minlength=CODES)
         cancelled += cancelled_in_step(world, step, before) if splits else 0
         done = step.done
         if progress:
             progress(world.t, world.slots)
-    return Played(recorder.finish(), refused, cancelled if splits else None)
+    return Played(recorder.finish(), join_rows(*contracts), refused, cancelled if splits else None)
 
 
 def longest_days(year: PublicYear) -> int:
@@ -313,6 +325,10 @@ def named_role(name: str, option: str) -> Role:
         known = ", ".join(text for text, row in ROLE_OF_NAME.items() if row != Role.RETAILER)
         raise ConfigError(f"no bidding role {name!r}", where=option, do=f"choose one of {known}")
     return role
+
+
+def _of_first_world(contracts: Table) -> Table:
+    return pick_rows(contracts, contracts["world"] == 0)
 
 
 def _check_range(name: str, value: int, least: int, most: int) -> None:
@@ -351,6 +367,8 @@ def _write(result: Simulation, world: World, run: RunFolder) -> None:
         run.write_table(name, columns, ([getattr(row, column) for column in columns] for row in rows))
     run.write_table("postings", *money_rows(world))
     run.write_table("refusals", ["code", "rows"], result.totals.refused.items())
+    names, paths = world.fleet.names, name_paths(world.grid)
+    run.write_table("contracts", CONTRACT_HEADER, contract_rows(result.contracts, names, paths))
     write_trace(result.trace, run.tables)
     run.write_json("metrics", result.metrics())
     run.complete()

@@ -27,6 +27,7 @@ from ledger.rules import calendar_digest, genesis_head, opening_digest, read_cal
 from market.contracts import CONTRACT, CONTRACT_WIRE, add_positions, label_sources, no_contracts
 from market.errors import LedgerError, Refusal
 from market.exchange import Outcome, trade
+from market.imbalance import find_capped
 from market.opening import live_after_gate
 from market.orders import no_orders
 from market.planning import last_resort
@@ -47,6 +48,7 @@ class Replay:
         self.capacity_wh, self.outside = read_calendar(calendar)
         self.rules = self.genesis.rules
         self._check_shapes()
+        self._capped = find_capped(self.rules.terms.imbalance, self.outside.T, self.rules.calendar)
         self.registry = _register(self.members, self.rules.parties)
         self.head = genesis_head(genesis)
         self.steps = 0
@@ -196,7 +198,8 @@ class Replay:
         self._contracts = self._contracts[~due]
         post_contracts(money, np.zeros(len(contracts), np.int64), contracts, rules.terms, rules.accounts)
         plan, outside = self._position[:, :, self.steps], self.outside[None, self.steps]
-        post_delivery(money, reading, plan, outside, np.asarray(rules.fuel), rules.terms, rules.accounts)
+        fuel, now, capped = np.asarray(rules.fuel), np.array([self.slot]), self._capped[None, :, self.steps]
+        post_delivery(money, reading, plan, outside, fuel, rules.terms, rules.accounts, slot=now, capped=capped)
         if money.sum(axis=1).any():
             raise LedgerError("postings of a kind do not sum to zero")
         return money

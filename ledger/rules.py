@@ -8,7 +8,7 @@ gates closed before the first step).
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from ledger.encoding import CALENDAR_TAG, GENESIS_TAG, OPENING_TAG, canonical_js
 from market.design import MarketDesign
 from market.errors import LedgerError
 from market.grid import Grid, Limit, Line
+from market.imbalance import read_imbalance
 from market.settlement import Accounts, Terms
 from market.slots import HALF_HOURS, SlotCalendar
 from market.units import Int
@@ -72,7 +73,7 @@ class Rules:
             "minutes": self.calendar.minutes,
             "slots": self.slots,
             "source": [int(s) for s in self.source],
-            "terms": {field.name: getattr(self.terms, field.name) for field in fields(self.terms)},
+            "terms": asdict(self.terms),
         }
         return canonical_json(record).decode()
 
@@ -92,7 +93,7 @@ def read_rules(record: dict[str, Any]) -> Rules:
         return Rules(
             MarketDesign(**design),
             accounts,
-            Terms(**record["terms"]),
+            Terms(**{**record["terms"], "imbalance": read_imbalance(record["terms"]["imbalance"])}),
             tuple(record["fuel"]),
             tuple(record["source"]),
             record["slots"],

@@ -10,12 +10,12 @@ from ledger.content import fixed_dtype
 from ledger.encoding import SAYS_PLAN, SAYS_READING, SIGNATURE_BYTES, decode_heads, record_id
 from ledger.journal import read
 from ledger.keys import key_id_of
-from ledger.records import RecordType, read_members, read_step, split_envelope
-from ledger.rules import Genesis, read_genesis
+from ledger.records import RecordType, StepBody, read_members, read_step, split_envelope
+from ledger.rules import Genesis, Rules, read_genesis
 from market.contracts import CONTRACT, CONTRACT_WIRE
 from market.errors import LedgerError, Refusal
 from market.settlement import KINDS
-from market.tables import from_wire
+from market.tables import Table, from_wire
 
 
 def show(folder: Path) -> Iterator[dict[str, Any]]:
@@ -27,6 +27,23 @@ def show(folder: Path) -> Iterator[dict[str, Any]]:
     reader = _Reader()
     for block, record, kind, body in read(folder):
         yield {"block": block, "record": record, "type": kind.name.lower(), **reader.describe(kind, body)}
+
+
+def contracts_in(folder: Path) -> tuple[Rules, Table]:
+    """Rules and every contract of one world's ledger: the opening's, then in order of formation; verify it first.
+
+    Raises:
+        LedgerError: where bytes do not fit.
+    """
+    reader, bodies = _Reader(), []
+    for _, _, kind, body in read(folder):
+        if kind == RecordType.GENESIS:
+            reader.describe(kind, body)
+        elif kind == RecordType.OPENING:
+            bodies.append(body)
+        elif kind == RecordType.STEP:
+            bodies.append(reader.step(body).contracts)
+    return reader.genesis.rules, from_wire(b"".join(bodies), CONTRACT_WIRE, CONTRACT)
 
 
 class _Reader:
@@ -90,11 +107,17 @@ class _Reader:
             "refused": [Refusal(code).name for code in codes if code],
         }
 
-    def _describe_step(self, body: bytes) -> dict[str, Any]:
+    def step(self, body: bytes) -> StepBody:
+        """A step record, cut into its parts."""
+        return read_step(body, self._fixed_dtype().itemsize, CONTRACT_WIRE.itemsize)
+
+    def _fixed_dtype(self) -> np.dtype[Any]:
         accounts = self.genesis.rules.accounts
-        dtype = fixed_dtype(accounts.parties, accounts.count, KINDS)
-        step = read_step(body, dtype.itemsize, CONTRACT_WIRE.itemsize)
-        fixed = np.frombuffer(step.fixed, dtype)[0]
+        return fixed_dtype(accounts.parties, accounts.count, KINDS)
+
+    def _describe_step(self, body: bytes) -> dict[str, Any]:
+        accounts, step = self.genesis.rules.accounts, self.step(body)
+        fixed = np.frombuffer(step.fixed, self._fixed_dtype())[0]
         sums = fixed["money"].sum(-1)
         return {
             "slot": self._label(int(fixed["slot"])),

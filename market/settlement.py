@@ -4,12 +4,13 @@ Money of one world and slot is a dense table (accounts, kinds) [uJPY]; + receive
 its counterpart in the same kind, so each kind sums to zero over the accounts (tests hold it).
 
 - contracts: the buyer pays `buy_price`, the seller receives `sell_price`, through the collection agent
-  (収納代行, paper 4.1); a difference is congestion rent, to the lines of the path;
+  (収納代行, paper 4.1); a difference is congestion rent, to the lines of the path, or within an area the
+  surplus of a trade reduction, to the exchange;
+- a contract curtailed because a line's capacity fell is made whole from the account `line_outage`;
 - the platform fee is paid by the buyer of a contract that is not last resort;
 - last resort (最終保障): the area's retailer sells at tariff and buys at feed-in; it procures the net
   at the outside (JEPX) price;
-- imbalance, rule `flat`: reading minus plan against the area operator; a shortage pays the retailer's
-  price plus a penalty, a surplus receives feed-in less the penalty, never below zero;
+- imbalance: reading minus plan against the area operator, at the prices of a named rule (`market.imbalance`);
 - wheeling (託送) and the renewable surcharge (再エネ賦課金) are charged on metered import;
 - thermal fuel is paid to the account `fuel` per metered export.
 """
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from market.grid import Grid
+from market.imbalance import FLAT, Imbalance, Mask, Situation, imbalance_prices
 from market.tables import Table
 from market.units import Int
 
@@ -40,6 +42,8 @@ class PostingKind(IntEnum):
     SURCHARGE = 8
     PROCUREMENT = 9
     FUEL = 10
+    TRADE_REDUCTION = 11
+    OUTAGE = 12
 
 
 KINDS = len(PostingKind)
@@ -52,7 +56,8 @@ class Terms:
     """Prices outside the market [mJPY/kWh]; sources stand in the scenario file.
 
     The retail tariff is the outside price plus `retail_margin` plus wheeling and surcharge, the
-    feed-in price the outside price less `feed_in_discount`, not below `feed_in_floor`.
+    feed-in price the outside price less `feed_in_discount`, not below `feed_in_floor`. `imbalance_penalty`
+    belongs to the imbalance rule `flat`, the parameters of the others stand in `imbalance`.
     """
 
     wheeling: int
@@ -62,6 +67,7 @@ class Terms:
     feed_in_discount: int
     feed_in_floor: int
     imbalance_penalty: int
+    imbalance: Imbalance = FLAT
 
     def supply_price(self, outside: Int) -> Int:
         """Energy price of the retailer of last resort, without wheeling and surcharge."""
@@ -79,13 +85,16 @@ class Terms:
         """Reservation price of consumption: the tariff less wheeling, surcharge and fee of a contract."""
         return outside + (self.retail_margin - self.fee)
 
-    def shortage_price(self, outside: Int) -> Int:
-        """What a missing kWh costs (`flat`)."""
-        return outside + (self.retail_margin + self.imbalance_penalty)
+    def imbalance_prices(self, outside: Int, short_wh: Int, slot: Int, capped: Mask | None = None) -> Int:
+        """What a missing kWh costs and a left-over kWh earns, (w, areas, 2) [mJPY/kWh].
 
-    def surplus_price(self, outside: Int) -> Int:
-        """What an unplanned kWh earns (`flat`)."""
-        return np.maximum(self.feed_in_price(outside) - self.imbalance_penalty, 0)
+        `outside` (w, areas); `short_wh` (w,): reading minus plan of all parties; `slot` (w,); `capped` (w, areas):
+        `market.imbalance.find_capped`, None where nothing is.
+        """
+        near = np.zeros(1, np.bool_) if capped is None else capped
+        retail = self.retail_prices(outside)
+        now = Situation(outside, retail, self.imbalance_penalty, short_wh[:, None], np.atleast_1d(slot)[:, None], near)
+        return imbalance_prices(self.imbalance, now)
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,8 @@ class Accounts:
             "jepx",
             "fuel",
             "rounding",
+            "exchange",
+            "line_outage",
         )
 
     def line(self, index: int) -> int:
@@ -201,24 +212,48 @@ def _post_fee(flat: Int, base: Int, buyer: Int, fee: Int, accounts: Accounts) ->
 
 
 def _post_rent(flat: Int, base: Int, contracts: Table, rent: Int, accounts: Accounts) -> None:
-    """Rent goes to the path's lines in equal whole parts, the rest to the first line."""
+    """Rent goes to the path's lines in equal whole parts, the rest to the first line; to the exchange without lines."""
     some = np.flatnonzero(rent)
     if not len(some):
         return
+    base, rent, path = base[some], rent[some], contracts["path"][some]
     collection = accounts.row("collection")
-    table = accounts.grid.path_table[contracts["path"][some]]
-    lines = np.maximum((table != 0).sum(1), 1)
-    share, rest = np.divmod(rent[some], lines)
+    table = accounts.grid.path_table[path]
+    lines = (table != 0).sum(1)
+    share, rest = np.divmod(rent, np.maximum(lines, 1))
     for step in range(table.shape[1]):
         on = table[:, step] != 0
         account = np.abs(table[on, step]) - 1 + accounts.parties
         amount = share[on] + (rest[on] if step == 0 else 0)
-        np.add.at(flat, base[some][on] + account * KINDS + PostingKind.RENT, amount)
-        np.subtract.at(flat, base[some][on] + collection * KINDS + PostingKind.RENT, amount)
+        np.add.at(flat, base[on] + account * KINDS + PostingKind.RENT, amount)
+        np.subtract.at(flat, base[on] + collection * KINDS + PostingKind.RENT, amount)
+    within = lines == 0
+    exchange = accounts.row("exchange")
+    np.add.at(flat, base[within] + exchange * KINDS + PostingKind.TRADE_REDUCTION, rent[within])
+    np.subtract.at(flat, base[within] + collection * KINDS + PostingKind.TRADE_REDUCTION, rent[within])
+
+
+def post_outage(money: Int, at: Int, party: Int, amount: Int, accounts: Accounts) -> None:
+    """Make parties whole for curtailed contracts, from the account `line_outage`, in place.
+
+    `at` (n,) is the row of `money` (rows, accounts, kinds), `amount` (n,) [uJPY] what `party` (n,) receives.
+    """
+    flat, base = money.reshape(-1), at * (accounts.count * KINDS) + PostingKind.OUTAGE
+    np.add.at(flat, base + party * KINDS, amount)
+    np.subtract.at(flat, base + accounts.row("line_outage") * KINDS, amount)
 
 
 def post_delivery(
-    money: Int, reading_wh: Int, plan_wh: Int, outside: Int, fuel: Int, terms: Terms, accounts: Accounts
+    money: Int,
+    reading_wh: Int,
+    plan_wh: Int,
+    outside: Int,
+    fuel: Int,
+    terms: Terms,
+    accounts: Accounts,
+    *,
+    slot: Int,
+    capped: Mask | None = None,
 ) -> Int:
     """Add what metering causes to `money` (worlds, accounts, kinds), in place; what each party receives of it.
 
@@ -228,15 +263,16 @@ def post_delivery(
         plan_wh: (worlds, parties) contracted net energy including last resort, + is import.
         outside: (worlds, areas) outside price of the slot.
         fuel: (parties,) fuel price of each party's export, 0 for all but thermal units.
-        terms: prices outside the market.
+        terms: prices outside the market and the imbalance rule.
         accounts: rows of `money`.
+        slot: (worlds,) the delivered slot.
+        capped: (worlds, areas) where the cumulative rule of `jp-2022` applies; None where it does not.
     """
-    parties = accounts.parties
-    price, deviation = outside[:, accounts.area_of_party], reading_wh - plan_wh
+    parties, deviation = accounts.parties, reading_wh - plan_wh
+    prices = terms.imbalance_prices(outside, deviation.sum(1), slot, capped)[:, accounts.area_of_party]
     imported = np.maximum(reading_wh, 0)
     amounts = {
-        PostingKind.IMBALANCE: -deviation
-        * np.where(deviation > 0, terms.shortage_price(price), terms.surplus_price(price)),
+        PostingKind.IMBALANCE: -deviation * np.where(deviation > 0, prices[..., 0], prices[..., 1]),
         PostingKind.WHEELING: imported * -terms.wheeling,
         PostingKind.SURCHARGE: imported * -terms.surcharge,
         PostingKind.FUEL: (reading_wh - imported) * fuel,

@@ -31,7 +31,7 @@ def contract_tables(draw: st.DrawFn) -> Table:
     contracts["buyer"] = (contracts["seller"] + rng.integers(1, 6, count)) % 6
     contracts["energy"] = rng.integers(1, 5_000, count)
     contracts["sell_price"] = rng.integers(10, 90_000, count)
-    contracts["path"] = rng.integers(1, len(GRID.paths), count)
+    contracts["path"] = rng.integers(0, len(GRID.paths), count)
     contracts["last_resort"] = rng.integers(0, 2, count)
     rent = rng.integers(0, 2, count) * rng.integers(0, 5_000, count)
     contracts["buy_price"] = contracts["sell_price"] + np.where(contracts["last_resort"], 0, rent)
@@ -86,6 +86,17 @@ def test_a_cleared_slot_leaves_the_others_alone(contracts: Table) -> None:
     before[6 % RING] = 0
     assert (books.money_ujpy == before).all()
     assert (books.position_wh == position).all()
+
+
+def test_a_difference_within_an_area_goes_to_the_exchange() -> None:
+    """No line earns it: the surplus of a trade reduction is posted, not left with the collection agent."""
+    contract = np.zeros(1, CONTRACT)
+    contract[["slot", "seller", "buyer"]] = (100, 0, 1)
+    contract[["energy", "sell_price", "buy_price"]] = (5, 10, 13)
+    books, _ = entered(contract)
+    surplus = books.money_ujpy[0, 0, :, PostingKind.TRADE_REDUCTION]
+    assert (surplus[ACCOUNTS.row("exchange")], surplus[ACCOUNTS.row("collection")]) == (15, -15)
+    assert not books.money_ujpy[0, 0, ACCOUNTS.row("collection")].sum()
 
 
 def test_rent_that_cannot_be_split_evenly_goes_to_the_first_line() -> None:

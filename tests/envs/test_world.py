@@ -173,8 +173,9 @@ def test_postings_are_those_of_the_rules_of_settlement(design: str, bidder: str)
         due = contracts[contracts["slot"] == first_slots(run, contracts["world"]) + t]
         money = np.zeros_like(step.money_ujpy)
         post_contracts(money, due["world"], due, world.terms, world.accounts)
-        outside = world.episode.outside[:, :, t]
-        post_delivery(money, step.reading_wh, before.plan_wh, outside, world.fuel, world.terms, world.accounts)
+        outside, now = world.episode.outside[:, :, t], world.episode.first_slot + t
+        rules = world.fuel, world.terms, world.accounts
+        post_delivery(money, step.reading_wh, before.plan_wh, outside, *rules, slot=now)
         assert (money == step.money_ujpy).all()
 
 
@@ -519,7 +520,8 @@ def test_a_shortage_pays_the_penalty_price_and_a_surplus_earns_less_than_feed_in
     for t, (step, before) in enumerate(zip(run.steps, run.before, strict=True)):
         deviation = step.reading_wh - before.plan_wh
         outside = world.episode.outside[:, world.fleet.area, t]
-        price = np.where(deviation > 0, terms.shortage_price(outside), terms.surplus_price(outside))
+        short, penalty = terms.supply_price(outside) + terms.imbalance_penalty, terms.imbalance_penalty
+        price = np.where(deviation > 0, short, np.maximum(terms.feed_in_price(outside) - penalty, 0))
         assert (step.money_ujpy[:, : world.fleet.count, PostingKind.IMBALANCE] == -deviation * price).all()
 
 

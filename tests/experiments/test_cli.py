@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from experiments.cli import app
 
-VERBS = ("simulate", "train", "evaluate", "compare", "export", "report", "scenarios", "designs", "demo")
+VERBS = ("simulate", "train", "evaluate", "compare", "export", "report", "scenarios", "designs", "demo", "statement")
 NESTED = (("ledger", "verify"), ("ledger", "show"), ("bench", "envs"))
 MISTAKES = {
     "unknown scenario": (["nowhere"], "urawa-misono"),

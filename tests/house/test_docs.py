@@ -41,12 +41,14 @@ POSTINGS = {
     PostingKind.IMBALANCE: (
         "party when short",
         "area operator, which pays when long",
-        "reading less plan, rule `flat`",
+        "reading less plan, at the prices of the scenario's rule",
     ),
     PostingKind.WHEELING: ("party", "wheeling", "metered import (託送)"),
     PostingKind.SURCHARGE: ("party", "surcharge", "metered import (再エネ賦課金)"),
     PostingKind.PROCUREMENT: ("retailer", "jepx", "the retailer's net last resort at the outside price"),
     PostingKind.FUEL: ("thermal unit", "fuel", "metered export at fuel cost"),
+    PostingKind.TRADE_REDUCTION: ("collection", "exchange", "the difference of the two prices within one area"),
+    PostingKind.OUTAGE: ("line_outage", "party", "contracts curtailed because a line's capacity fell"),
 }
 """Who pays whom, and for what."""
 
@@ -92,7 +94,7 @@ def layouts_page() -> str:
                 "## Postings",
                 "Money of a world and slot is a table (accounts, kinds) in uJPY, + receives; each kind sums to zero\n"
                 "over the accounts. Accounts: parties, lines, area operators, collection, platform, wheeling,\n"
-                "surcharge, jepx, fuel, rounding.",
+                "surcharge, jepx, fuel, rounding, exchange, line_outage.",
                 table_of(("column", "kind", "who pays", "who receives", "for"), paid),
             )
         )

@@ -152,5 +152,6 @@ class SmallRun:
         due = self.contracts[self.contracts["slot"] == START + t]
         post_contracts(money, due["world"], due, TERMS, ACCOUNTS)
         fuel = np.array(self.rules.fuel)
-        post_delivery(money, self.reading, self.position[:, :, t], self.outside[:, t], fuel, TERMS, ACCOUNTS)
+        plan, outside, now = self.position[:, :, t], self.outside[:, t], self.start + t
+        post_delivery(money, self.reading, plan, outside, fuel, TERMS, ACCOUNTS, slot=now)
         return money
