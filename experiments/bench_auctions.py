@@ -99,7 +99,7 @@ def _sort_and_sum(side: Int, price: Int, energy: Int, floor: int) -> Int:
     count = (key & ((1 << 38) - 1)).cumsum(axis=1)
     wanted = np.where(side == 1, energy, 0).reshape(books).sum(axis=1)
     place = (count >= wanted[:, None]).argmax(axis=1)
-    return np.maximum(key[np.arange(BOOKS), place] >> 38, floor)
+    return np.asarray(np.maximum(key[np.arange(BOOKS), place] >> 38, floor), np.int64)
 
 
 def bench_splitting(
@@ -112,7 +112,7 @@ def bench_splitting(
         table = random_books(orders, 1, seed)
         solver = WelfareProblem(grid, table, room[0])
         ours_s, theirs_s, cleared, best = _alternate(
-            lambda table=table: clear(SPOT, grid, table, room, np.zeros_like(room)),  # type: ignore[misc]
+            lambda table=table: clear(SPOT, grid, table, room, np.zeros_like(room)),
             solver.solve,
         )
         same = abs(welfare_of(cleared)[0] - best) < 0.5

@@ -173,7 +173,7 @@ def find_path(paths: Paths, source: int, target: int, steps: Int, count: int) ->
     for i in range(count):
         paths.extra[extra, i] = steps[i]
     paths.extras[0] += 1
-    return -1 - extra
+    return int(-1 - extra)
 
 
 @kernel

@@ -94,7 +94,7 @@ def largest_side(room: Int, via: Int, queue: Int) -> int:
     for area in range(areas):
         if via[area] < 0:
             mask |= np.int64(1) << area
-    return mask
+    return int(mask)
 
 
 @kernel
@@ -104,7 +104,7 @@ def smallest_side(via: Int) -> int:
     for area in range(len(via) - 2):
         if via[area] >= 0:
             mask |= np.int64(1) << area
-    return mask
+    return int(mask)
 
 
 @kernel
@@ -115,7 +115,7 @@ def find_set(book: Book, lines: Lines, price: Int, sign: int, bound: int, larges
     build_cut(book, lines, price, sign, bound, room)
     while augment(room, via, queue):
         pass
-    return largest_side(room, via, queue) if largest else smallest_side(via)
+    return int(largest_side(room, via, queue) if largest else smallest_side(via))
 
 
 @kernel

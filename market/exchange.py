@@ -33,7 +33,8 @@ class Outcome:
       plus that of the new contracts; net flow is forward less backward;
     - price (markets, areas) [mJPY/kWh]: clearing prices of a uniform design, NO_PRICE without trade;
       None for a continuous one;
-    - paths: what `path` of a contract counts; the grid's paths, and on a meshed grid those that this call added.
+    - paths: what `path` of a contract counts; the grid's paths, and on a meshed grid those that this call added;
+    - lost_ujpy (markets,): welfare lost to whole Wh under joint limits that are no fences [uJPY]; None elsewhere.
     """
 
     contracts: Table
@@ -45,6 +46,7 @@ class Outcome:
     flow_wh: Int
     price: Int | None
     paths: tuple[tuple[int, ...], ...] = ()
+    lost_ujpy: Int | None = None
 
 
 def trade(

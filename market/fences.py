@@ -39,7 +39,7 @@ def fences_of(grid: Grid) -> tuple[Fence, ...] | None:
         bound = fence.out if leaves else fence.into
         if bound >= 0:
             return None
-        fences[area, lines] = fence._replace(**{"out" if leaves else "into": row})
+        fences[area, lines] = fence._replace(out=row) if leaves else fence._replace(into=row)
     made = tuple(fences.values())
     for place, one in enumerate(made):
         if any(one.area == other.area and one.lines & other.lines for other in made[:place]):
@@ -83,7 +83,7 @@ def limit_use(grid: Grid, use_wh: Int, netting: bool) -> Int:
 
     With netting the sum of sign x net flow, else the sum of what flows in the direction that counts.
     """
-    signs = np.array([limit.signs for limit in grid.limits], np.int64).reshape(-1, len(grid.lines))
+    signs = np.array([limit.signs for limit in grid.limits], np.int64).reshape(len(grid.limits), len(grid.lines))
     if netting:
         return np.asarray((use_wh[..., 0] - use_wh[..., 1]) @ signs.T)
     return np.asarray(use_wh[..., 0] @ (signs > 0).T.astype(np.int64) + use_wh[..., 1] @ (signs < 0).T.astype(np.int64))

@@ -55,14 +55,14 @@ def count_bids(table: Table, areas: int, start: Int) -> tuple[int, int]:
     """
     market, kind, area, sequence = table["market"], table["kind"], table["area"], table["sequence"]
     side, price, energy = table["side"], table["price"], table["energy"]
-    markets, last, before, in_order = len(start) - 1, np.int64(0), np.int64(-1) << 62, True
+    markets, last, before, in_order = len(start) - 1, 0, -1 << 62, True
     for row in range(len(table)):
-        here, cancels = np.int64(market[row]), kind[row] == CANCEL
+        here, cancels = int(market[row]), kind[row] == CANCEL
         if here < 0 or here >= markets or area[row] >= areas:
             return NO_SUCH_BOOK, 0
         if side[row] - BUY > SELL - BUY or side[row] < BUY:
             return NO_SIDE, 0
-        if not cancels and (abs(np.int64(price[row])) >= PRICE_BOUND or energy[row] < 0):
+        if not cancels and (abs(int(price[row])) >= PRICE_BOUND or energy[row] < 0):
             return OUT_OF_BOUNDS, 0
         in_order &= (not cancels) & ((here > last) | ((here == last) & (sequence[row] >= before)))
         last, before = here, sequence[row]
@@ -187,27 +187,27 @@ def sort_markets(bids: Gathered, floor: int, first_market: int, last_market: int
         wanted[:] = 0
         if count == 0:
             continue
-        low, high = PRICE_BOUND, -PRICE_BOUND
+        low, high = int(PRICE_BOUND), int(-PRICE_BOUND)
         for i in range(count):
             row = place[i]
-            limit = np.int64(price[row])
+            limit = int(price[row])
             if side[row] == SELL and limit < floor:
                 limit = floor
             low, high = min(low, limit), max(high, limit)
         price_bits, place_bits = width(high - low), width(count - 1)
         for i in range(count):
             row = place[i]
-            limit, sells = np.int64(price[row]), side[row] == SELL
+            limit, sells = int(price[row]), side[row] == SELL
             if sells and limit < floor:
                 limit = floor
-            bid = ((np.int64(area[row]) << price_bits | (limit - low)) << 1) | sells
+            bid = ((int(area[row]) << price_bits | (limit - low)) << 1) | sells
             keys[i], amount[i], arrived[i] = bid << place_bits | i, energy[row], row
         key = keys
         if count <= FEW:
             sort_few(keys, count)
         else:
             key = sort_many(keys, other, count, place_bits, width(len(wanted) - 1) + price_bits + 1, digits)
-        total, price_mask, place_mask = np.int64(0), (1 << price_bits) - 1, (1 << place_bits) - 1
+        total, price_mask, place_mask = 0, (1 << price_bits) - 1, (1 << place_bits) - 1
         for i in range(count):
             at, arrival, bid = begin + i, key[i] & place_mask, key[i] >> place_bits
             here, sells = bid >> (price_bits + 1), bid & 1

@@ -150,6 +150,7 @@ def gather(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> "Ga
     """Bids of every market by area, price, side and arrival, not sorted yet; raises ValueError for impossible rows."""
     from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, gather_bids
 
+    bids: Gathered
     status, bids = gather_bids(orders, markets, len(grid.areas), len(_network(grid).subsets.incident))
     if status != IN_ORDER:
         what = {
@@ -185,7 +186,7 @@ def _clear(design: MarketDesign, grid: Grid, bids: "Gathered", room: Int) -> "Re
         int(design.band_mjpy_kwh[0]), design.margin == "pro-rata", design.lot_wh, bool(len(network.lines.source))
     )
     network.paths.extras[0] = 0
-    result = make_result(bids, network, len(grid.areas))
+    result: Result = make_result(bids, network, len(grid.areas))
     parts = _parts(bids.start, bool(network.paths.extra.size))
     if len(parts) == 1:
         _clear_part(network, rules, bids, room, result, *parts[0])

@@ -143,7 +143,7 @@ def find_prices(
     else:
         moves = descend_by_cuts(book, lines, price, floor, top)
         lower_by_cuts(book, lines, price, floor, top)
-    return moves
+    return int(moves)
 
 
 @kernel

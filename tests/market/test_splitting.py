@@ -7,9 +7,10 @@ import pytest
 
 from market.design import find_design
 from market.exchange import NO_PRICE, Outcome, trade
+from market.gathering_kernels import sort_markets
 from market.grid import Grid, Line
 from market.orders import Side, no_orders
-from market.splitting import cancelled_by_splitting_wh, clear_without_limits
+from market.splitting import cancelled_by_splitting_wh, clear_without_limits, gather
 from market.tables import Table
 from market.units import Int
 from tests.reference.markets import order_table, random_grid, random_orders, random_rooms
@@ -70,14 +71,53 @@ def test_wide_prices_and_deep_books_are_proved_on_every_market() -> None:
         assert (outcome.filled_wh + outcome.expired_wh == orders["energy"]).all()
 
 
-def test_sorting_by_columns_gives_what_packed_sorting_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys that do not fit 63 bits take the slower way to the same result."""
+def test_rows_in_any_order_give_what_rows_in_order_of_arrival_give() -> None:
+    """Markets mixed, sequence decides: the same prices and contracts as from a table that is sorted already."""
     grid, orders, capacity, flow = random_case(77, markets=30)
-    packed = clear(grid, orders, capacity, flow)
-    monkeypatch.setattr("market.splitting.MOST_BITS", 0)
-    by_columns = clear(grid, orders, capacity, flow)
-    assert (packed.contracts == by_columns.contracts).all()
-    assert (packed.filled_wh == by_columns.filled_wh).all()
+    sorted_rows, mixed = clear(grid, orders, capacity, flow), np.random.default_rng(5).permutation(len(orders))
+    shuffled = clear(grid, orders[mixed], capacity, flow)
+    assert (sorted_rows.contracts == shuffled.contracts).all()
+    assert (sorted_rows.filled_wh[mixed] == shuffled.filled_wh).all()
+
+
+@pytest.mark.parametrize("size", [1, 23, 25, 400, 3_000])
+def test_deep_books_are_sorted_by_area_price_side_and_arrival(size: int) -> None:
+    """Insertion, narrow and wide digits: each gives the order that sorting by columns gives."""
+    rng = np.random.default_rng(size)
+    grid = random_grid(rng, 6)
+    orders = random_orders(rng, grid, 4, most=0)
+    rows = [
+        (market, int(rng.integers(len(grid.areas))), Side(int(rng.integers(1, 3))), int(rng.integers(-500, 90_000)), 1)
+        for market in range(3)
+        for _ in range(size)
+    ]
+    orders = order_table(rows)  # type: ignore[arg-type]
+    bids = gather(SPOT, grid, orders, 3)
+    sort_markets(bids, SPOT.band_mjpy_kwh[0], 0, 3)
+    price = np.where(orders["side"] == Side.SELL, np.maximum(orders["price"], SPOT.band_mjpy_kwh[0]), orders["price"])
+    expected = np.lexsort((orders["sequence"], orders["side"], price, orders["area"], orders["market"]))
+    assert (bids.place == expected).all()
+    assert (bids.price == price[expected]).all()
+
+
+def test_threads_and_neighbours_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markets shared among threads, each started from its neighbour's prices, give what each market alone gives."""
+    rng = np.random.default_rng(3)
+    grid = random_grid(rng, 6)
+    orders = random_orders(rng, grid, 60, most=40)
+    capacity, flow = random_rooms(rng, grid, 60)
+    one = clear(grid, orders, capacity, flow)
+    monkeypatch.setattr("market.splitting.SHARED_FROM", 1)
+    shared = clear(grid, orders, capacity, flow)
+    for name in ("contracts", "filled_wh", "flow_wh", "price"):
+        assert (getattr(one, name) == getattr(shared, name)).all()
+    for market in range(60):
+        alone = orders[orders["market"] == market].copy()
+        alone["market"] = 0
+        outcome = clear(grid, alone, capacity[market : market + 1], flow[market : market + 1])
+        assert outcome.price is not None
+        assert one.price is not None
+        assert (outcome.price[0] == one.price[market]).all()
 
 
 def test_a_market_that_cannot_be_proved_stops_the_call(monkeypatch: pytest.MonkeyPatch) -> None:

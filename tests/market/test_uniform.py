@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.design import MarketDesign, find_design
-from market.errors import ConfigError, Refusal
+from market.errors import Refusal
 from market.exchange import NO_PRICE, Outcome, trade
 from market.grid import Grid, Line
 from market.orders import Kind, Side, no_orders
@@ -136,14 +136,6 @@ def test_the_largest_energies_and_prices_stay_exact() -> None:
     assert outcome.filled_wh.tolist() == [most, most]
     assert outcome.price is not None
     assert outcome.price.tolist() == [[-high]]
-
-
-def test_a_grid_of_more_than_ten_areas_is_refused_in_one_line() -> None:
-    """Connected sets are enumerated, so the number of areas is bounded."""
-    grid = Grid(tuple(f"a{n}" for n in range(11)), (Line("x", 0, 1),))
-    room = np.zeros((1, 1, 2), np.int64)
-    with pytest.raises(ConfigError, match="at most 10 areas"):
-        trade(CALL, grid, no_orders(), order_table([]), room, room, np.zeros(1, np.int64))
 
 
 def read_case(name: str) -> dict[str, Any]:

@@ -19,8 +19,11 @@ def rooms(capacity_wh: Int, use_wh: Int, netting: bool = True) -> Int:
     return np.maximum(0, capacity_wh - use_wh + (use_wh[:, ::-1] if netting else 0))
 
 
-def best_welfare_and_volume(grid: Grid, orders: Table, room: Int) -> tuple[float, float]:
-    """Highest welfare [uJPY] of one market, and the highest volume [Wh] among the allocations that reach it."""
+def best_welfare_and_volume(grid: Grid, orders: Table, room: Int, left: Int | None = None) -> tuple[float, float]:
+    """Highest welfare [uJPY] of one market, and the highest volume [Wh] among the allocations that reach it.
+
+    `left` (limits,) is what the grid's joint limits still take [Wh].
+    """
     sells = orders["side"] == Side.SELL
     value = np.where(sells, -1.0, 1.0) * orders["price"]
     cost = np.concatenate([-value - VOLUME_WEIGHT * sells, np.zeros(len(grid.lines))])
@@ -31,7 +34,11 @@ def best_welfare_and_volume(grid: Grid, orders: Table, room: Int) -> tuple[float
     bounds = [(0, float(e)) for e in orders["energy"]] + [(-float(b), float(f)) for f, b in room]
     if not bounds:
         return 0.0, 0.0
-    solved = linprog(cost, A_eq=balance, b_eq=np.zeros(len(grid.areas)), bounds=bounds, method="highs")
+    joint = np.zeros((len(grid.limits), len(cost)))
+    for row, limit in enumerate(grid.limits):
+        joint[row, len(orders) :] = limit.signs
+    bounded = {"A_ub": joint, "b_ub": left} if left is not None else {}
+    solved = linprog(cost, **bounded, A_eq=balance, b_eq=np.zeros(len(grid.areas)), bounds=bounds, method="highs")
     assert solved.status == 0, solved.message
     fills = solved.x[: len(orders)]
     return float(value @ fills), float(fills[sells].sum())
