@@ -63,8 +63,10 @@ class Imbalance:
     reserve: tuple[tuple[int, int], ...] = ((0, 120_000),)
     scarcity: tuple[tuple[int, int, int], ...] = SCARCITY_STEPS
 
-
-FLAT = Imbalance()
+    def __post_init__(self) -> None:
+        shapes = {len(step) for step in self.reserve}, {len(step) for step in self.scarcity}
+        if self.rule not in RULES or shapes != ({2}, {3}):
+            raise ValueError(f"imbalance rule {self.rule!r} is unknown or its steps are no pairs and triples")
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ RULES: dict[RuleName, Callable[[Imbalance, Situation], Int]] = {
     "jp-2022": prices_2022,
 }
 """Each rule by its name."""
+FLAT = Imbalance()
 
 
 def find_capped(rule: Imbalance, outside: Int, calendar: SlotCalendar = HALF_HOURS) -> Mask:
@@ -169,9 +172,10 @@ def punishment_of(fiscal_year: int) -> tuple[int, int]:
     return (280, 680) if fiscal_year == 2019 else (480, 710)
 
 
-def read_imbalance(record: dict[str, Any]) -> Imbalance:
-    """The rule back from its JSON form; raises KeyError or TypeError where a part is missing or unknown."""
-    if record["rule"] not in RULES:
-        raise KeyError(f"imbalance rule {record['rule']!r}")
+def read_imbalance(record: dict[str, Any], areas: int) -> Imbalance:
+    """The rule back from its JSON form; raises KeyError, TypeError or ValueError where a part does not fit."""
     steps = {name: tuple(tuple(step) for step in record[name]) for name in ("reserve", "scarcity")}
-    return Imbalance(**{**record, "beta": tuple(record["beta"]), **steps})
+    rule = Imbalance(**{**record, "beta": tuple(record["beta"]), **steps})
+    if len(rule.beta) not in (0, areas):
+        raise ValueError(f"{len(rule.beta)} area terms of imbalance for {areas} areas")
+    return rule
