@@ -92,14 +92,11 @@ def read_groups(path: Path) -> dict[Slot, dict[int, tuple[str, ...]]]:
     groups: dict[Slot, dict[int, tuple[str, ...]]] = {}
     for where, row in _rows(path, ("d", "slot", "seq", "areas")):
         areas = tuple(row["areas"].split("+"))
-        if (
-            not row["d"].isdigit()
-            or not row["slot"].isdigit()
-            or not row["seq"].isdigit()
-            or not set(areas) <= {*AREAS}
-        ):
+        numbers = row["d"], row["slot"], row["seq"]
+        if not all(number.isdigit() for number in numbers) or not set(areas) <= {*AREAS}:
             raise DataError("not a group of areas", where=where, do=f"areas: {', '.join(AREAS)}")
-        groups.setdefault((int(row["d"]), int(row["slot"])), {})[int(row["seq"])] = areas
+        day, slot, group = (int(number) for number in numbers)
+        groups.setdefault((day, slot), {})[group] = areas
     return groups
 
 
@@ -201,8 +198,8 @@ def clear_pairs(curves: Curves, rows: Int, flow_wh: Int) -> tuple[Int, Int]:
     capacity[:, 0, 0] = flow_wh
     use, now = np.zeros_like(capacity), np.zeros(1, np.int64)
     outcome = trade(find_design("spot"), PAIR, no_orders(), orders, capacity, use, now)
-    found = np.zeros((len(rows), 2), np.int64) if outcome.price is None else outcome.price
-    return found, outcome.flow_wh[:, 0, 0] - outcome.flow_wh[:, 0, 1]
+    assert outcome.price is not None
+    return outcome.price, outcome.flow_wh[:, 0, 0] - outcome.flow_wh[:, 0, 1]
 
 
 def _pick(curves: Curves, which: Int) -> Curves:
