@@ -16,7 +16,7 @@ import numpy as np
 from market.settlement import KINDS, Accounts, PostingKind
 from market.slots import SlotCalendar
 from market.tables import Table
-from market.units import UJPY_PER_JPY, WH_PER_KWH, Int
+from market.units import MJPY_PER_JPY, UJPY_PER_JPY, WH_PER_KWH, Int
 
 TITLES = {
     PostingKind.PURCHASE: ("energy bought", "購入電力料"),
@@ -48,8 +48,9 @@ class BillLine:
 
     @property
     def mean_jpy_kwh(self) -> float | None:
-        """Billed money per kWh without its sign, for reading only; None where no energy belongs to the line."""
-        return abs(self.yen) * WH_PER_KWH / self.energy_wh if self.energy_wh else None
+        """Money before rounding per kWh, without its sign, for reading only; None where no energy belongs to it."""
+        exact = abs(self.yen * UJPY_PER_JPY + self.rest_ujpy)
+        return exact / self.energy_wh / MJPY_PER_JPY if self.energy_wh else None
 
 
 @dataclass(frozen=True)
