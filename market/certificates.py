@@ -18,20 +18,19 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from market.tables import Field, Schema, Table, join_rows, memory_dtype, pick_rows, wire_dtype
+from market.tables import Field, Schema, Table, join_rows, memory_dtype, pick_rows
 from market.units import WH_PER_KWH, Int
 
 HELD = -1
 CERTIFICATE_FIELDS: Schema = (
-    Field("first", "i8", ">u8", "", "first serial number of the range"),
-    Field("count", "i8", ">u8", "kWh", "certificates in the range, 1 kWh each, > 0"),
-    Field("device", "i4", ">u4", "", "device whose reading issued them"),
-    Field("slot", "i4", ">u4", "slot", "half hour whose reading completed the first of them"),
-    Field("owner", "i4", ">u4", "", "party that holds or retired them"),
-    Field("retired", "i4", ">i4", "slot", "half hour in which they were retired; -1 while held"),
+    Field("first", "i8", "", "", "first serial number of the range"),
+    Field("count", "i8", "", "kWh", "certificates in the range, 1 kWh each, > 0"),
+    Field("device", "i4", "", "", "device whose reading issued them"),
+    Field("slot", "i4", "", "slot", "half hour whose reading completed the first of them"),
+    Field("owner", "i4", "", "", "party that holds or retired them"),
+    Field("retired", "i4", "", "slot", "half hour in which they were retired; -1 while held"),
 )
 CERTIFICATE = memory_dtype(CERTIFICATE_FIELDS)
-CERTIFICATE_WIRE = wire_dtype(CERTIFICATE_FIELDS)
 
 
 class Denial(IntEnum):

@@ -21,7 +21,7 @@ from market.contracts import CONTRACT, Source
 from market.errors import Refusal
 from market.settlement import Accounts, Terms
 from market.slots import SlotCalendar
-from market.tables import Field, Schema, Table, join_rows, memory_dtype, pick_rows, wire_dtype
+from market.tables import Field, Schema, Table, join_rows, memory_dtype, pick_rows
 from market.units import ENERGY_BOUND, Int
 
 DAILY_MINUTE = 12 * 60
@@ -49,16 +49,15 @@ class Entry(IntEnum):
 
 NOBODY = -1
 PLAN_FIELDS: Schema = (
-    Field("stage", "u1", "u1", "", "1 monthly (月間), 2 weekly (週間), 3 daily (翌日), 4 final (当日)"),
-    Field("entry", "u1", "u1", "", "1 demand (需要), 2 procurement (調達), 3 generation (発電), 4 sales (販売)"),
-    Field("slot", "i4", ">u4", "slot", "delivery half hour"),
-    Field("party", "i4", ">u4", "", "whose plan it is"),
-    Field("counterparty", "i4", ">i4", "", "from or to whom; -1 for demand and generation"),
-    Field("energy", "i8", ">u8", "Wh", "planned energy, >= 0; 0 withdraws the row"),
+    Field("stage", "u1", "", "", "1 monthly (月間), 2 weekly (週間), 3 daily (翌日), 4 final (当日)"),
+    Field("entry", "u1", "", "", "1 demand (需要), 2 procurement (調達), 3 generation (発電), 4 sales (販売)"),
+    Field("slot", "i4", "", "slot", "delivery half hour"),
+    Field("party", "i4", "", "", "whose plan it is"),
+    Field("counterparty", "i4", "", "", "from or to whom; -1 for demand and generation"),
+    Field("energy", "i8", "", "Wh", "planned energy, >= 0; 0 withdraws the row"),
     Field("world", "i4", "", "", "parallel world"),
 )
 PLAN = memory_dtype(PLAN_FIELDS)
-PLAN_WIRE = wire_dtype(PLAN_FIELDS)
 PLAN_KEY = ("world", "stage", "slot", "party", "entry", "counterparty")
 """What names a row of a plan; a later row of the same key replaces the earlier."""
 

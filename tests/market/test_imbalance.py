@@ -1,26 +1,28 @@
 """Imbalance prices: three rules by name, each against a plain calculation in fractions."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from market.imbalance import (
-    SCARCITY_STEPS,
     Imbalance,
     Situation,
     find_capped,
     imbalance_prices,
     punishment_of,
     read_imbalance,
+    scarcity_steps,
 )
 from market.settlement import Terms
-from market.slots import SlotCalendar
+from market.slots import HALF_HOURS, SlotCalendar
 from market.units import Int
 from tests.reference.imbalance import capped_slots, price_of_2022, prices_of_2016
 
 AREAS = 2
-CHANGE = SCARCITY_STEPS[1][0]
+CHANGE = HALF_HOURS.first_of(date(2026, 10, 1))
 """First half hour of 2026-10-01."""
 spots = st.lists(st.integers(0, 400_000), min_size=3 * AREAS, max_size=3 * AREAS).map(
     lambda values: np.array(values, np.int64).reshape(3, AREAS)
@@ -74,10 +76,12 @@ def test_the_rule_of_2022_is_the_higher_of_balancing_energy_and_scarcity(
 )
 def test_scarcity_has_the_published_corners(percent: int, before: int, after: int) -> None:
     """0 at 10 %, 45 JPY at 8 % and 200 JPY at 3 % until 2026-09-30; 50 and 300 JPY from 2026-10-01."""
-    rule = Imbalance("jp-2022", reserve=((0, percent * 10_000),))
     spot = np.zeros((3, AREAS), np.int64)
-    for slot, price in ((CHANGE - 1, before), (CHANGE, after)):
-        assert imbalance_prices(rule, situation(spot, slot=slot))[0, 0, 0] == price
+    for calendar in (HALF_HOURS, SlotCalendar(15)):
+        rule = Imbalance("jp-2022", reserve=((0, percent * 10_000),), scarcity=scarcity_steps(calendar))
+        change = calendar.first_of(date(2026, 10, 1))
+        for slot, price in ((change - 1, before), (change, after)):
+            assert imbalance_prices(rule, situation(spot, slot=slot))[0, 0, 0] == price
 
 
 def test_only_a_long_system_gets_nothing_where_renewables_are_curtailed() -> None:
