@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from market.design import MarketDesign
 from market.errors import ConfigError, Refusal
-from market.exchange import Outcome, trade
+from market.exchange import Outcome
 from market.grid import Grid
-from market.orders import ORDER, Kind, Side, TimeInForce
-from market.tables import Field, Schema, Table, join_rows, memory_dtype, pick_rows, wire_dtype
+from market.orders import Kind, Side, TimeInForce
+from market.tables import Field, Schema, Table, memory_dtype, pick_rows, wire_dtype
 from market.units import ENERGY_BOUND, PPM, PRICE_BOUND, Int
 
 BLOCK_FIELDS: Schema = (
@@ -112,7 +112,87 @@ def check_blocks(
         blocks: of any number of worlds.
         first_open, past_last_open: (worlds,) open slots of each world; None where gates are open.
     """
-    raise NotImplementedError
+    codes = np.zeros(len(blocks), np.uint8)
+    if not len(blocks):
+        return codes
+    # written from the last rule to the first, so that the first broken one stays
+    _mark(codes, _is_again(blocks), Refusal.DUPLICATE_REFERENCE)
+    table = blocks.table
+    slot, world = table["slot"].astype(np.int64), table["world"]
+    if past_last_open is not None:
+        _mark(codes, slot + table["slots"] > past_last_open[world], Refusal.BEYOND_HORIZON)
+    if first_open is not None:
+        _mark(codes, slot < first_open[world], Refusal.CLOSED)
+    _check_numbers(design, blocks, codes)
+    _mark(codes, table["area"] >= len(grid.areas), Refusal.UNKNOWN_AREA)
+    known = np.isin(table["side"], list(Side)) & np.isin(table["time_in_force"], list(TimeInForce))
+    _mark(codes, ~known, Refusal.UNKNOWN_KIND)
+    _check_sums(blocks, codes, {})
+    return codes
+
+
+def _mark(codes: Codes, broken: Mask, code: Refusal) -> None:
+    codes[broken] = code
+
+
+def _is_again(blocks: Blocks) -> Mask:
+    """Rows whose world, party and reference stand in an earlier row too."""
+    names = blocks.table[["world", "party", "reference"]].tolist()
+    seen: set[tuple[int, ...]] = set()
+    again = np.zeros(len(blocks), np.bool_)
+    for row, name in enumerate(names):
+        again[row] = name in seen
+        seen.add(name)
+    return again
+
+
+def _check_numbers(design: MarketDesign, blocks: Blocks, codes: Codes) -> None:
+    table, profile = blocks.table, blocks.profile_wh
+    price, ratio = table["price"].astype(np.int64), table["min_fill_ppm"].astype(np.int64)
+    inside = np.arange(profile.shape[1]) < table["slots"][:, None]
+    low, high = design.band_mjpy_kwh
+    large = (profile >= ENERGY_BOUND).any(1) | (abs(price) >= PRICE_BOUND)
+    _mark(codes, ratio > PPM, Refusal.BAD_RATIO)
+    _mark(codes, (price < low) | (price > high), Refusal.OUT_OF_BAND)
+    _mark(codes, price % design.tick_mjpy_kwh != 0, Refusal.OFF_TICK)
+    _mark(codes, (profile % design.lot_wh != 0).any(1), Refusal.OFF_LOT)
+    _mark(codes, large, Refusal.TOO_LARGE)
+    _mark(codes, (inside != (profile != 0)).any(1), Refusal.BLOCK_GAP)
+    _mark(codes, (profile < 0).any(1) | ~(profile > 0).any(1), Refusal.NOT_POSITIVE)
+
+
+def _check_sums(blocks: Blocks, codes: Codes, used: dict[tuple[int, int, int], int]) -> None:
+    """Refuse blocks that would take a side of a slot to the bound of `market.units`; `used` grows by the others."""
+    table = blocks.table
+    if not used and total_of(blocks.profile_wh[codes == 0].ravel()) < ENERGY_BOUND:
+        return
+    for row in np.flatnonzero(codes == 0):
+        world, side, first, slots = (int(table[row][name]) for name in ("world", "side", "slot", "slots"))
+        energy = [int(e) for e in blocks.profile_wh[row, :slots]]
+        cells = [(world, side, first + slot) for slot in range(slots)]
+        if any(used.get(cell, 0) + e >= ENERGY_BOUND for cell, e in zip(cells, energy, strict=True)):
+            codes[row] = Refusal.TOO_LARGE
+            continue
+        for cell, e in zip(cells, energy, strict=True):
+            used[cell] = used.get(cell, 0) + e
+
+
+def _used_by(orders: Table) -> dict[tuple[int, int, int], int]:
+    """Energy of simple orders by world, side and slot [Wh]; empty while all of it is far from the bound."""
+    rows = orders[orders["kind"] != int(Kind.CANCEL)]
+    if total_of(rows["energy"]) < ENERGY_BOUND // 2:
+        return {}
+    used: dict[tuple[int, int, int], int] = {}
+    columns = (rows[name].tolist() for name in ("world", "side", "slot", "energy"))
+    for world, side, slot, energy in zip(*columns, strict=True):
+        used[world, side, slot] = used.get((world, side, slot), 0) + energy
+    return used
+
+
+def total_of(amounts: Int) -> int:
+    """Sum of int64 amounts as a Python integer, without bound."""
+    low = (1 << 31) - 1
+    return (int((amounts >> 31).sum()) << 31) + int((amounts & low).sum())
 
 
 def trade_blocks(
@@ -141,4 +221,38 @@ def trade_blocks(
 
     Raises ConfigError for a design without trade, and for joint limits that are no fences in an auction.
     """
-    raise NotImplementedError
+    codes = check_blocks(design, grid, blocks)
+    table = blocks.table
+    outside = (table["market"] < 0) | (table["market"].astype(np.int64) + table["slots"] > len(capacity_wh))
+    codes[(codes == 0) & outside] = Refusal.BEYOND_HORIZON
+    _check_sums(blocks, codes, _used_by(orders))
+    taking = blocks.pick(codes == 0)
+    if design.pairs == "continuous":
+        from market.block_pairing import meet_blocks
+
+        return meet_blocks(
+            design, grid, resting, orders, blocks, codes, resting_blocks or no_blocks(), capacity_wh, flow_wh, now, owner
+        )
+    if design.pairs != "uniform":
+        raise ConfigError(f"design {design.name!r} takes no block orders", do="choose an auction or a continuous design")
+    from market.block_auction import Surroundings, auction_blocks
+
+    around = Surroundings(design, grid, capacity_wh, flow_wh, now, limit_wh, retail, owner)
+    done = auction_blocks(around, orders, taking, most_nodes)
+    spread = np.zeros(len(blocks), np.int64)
+    spread[codes == 0] = done.fill_ppm
+    filled = np.zeros_like(blocks.profile_wh)
+    filled[codes == 0] = done.filled_wh
+    in_money = np.zeros(len(blocks), np.bool_)
+    in_money[codes == 0] = done.in_money
+    return BlockOutcome(
+        done.outcome,
+        codes,
+        spread,
+        filled,
+        in_money,
+        no_blocks(),
+        done.welfare_ujpy,
+        done.bound_ujpy,
+        "exact" if done.bound_ujpy == done.welfare_ujpy else "limited",
+    )
