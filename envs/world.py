@@ -27,7 +27,7 @@ from envs.public_year import PublicYear, public_year
 from envs.scenario_schema import Scenario
 from envs.sight import Sight, seats_of
 from envs.tally import Tally
-from ledger.admission import Codes, fill_unheard, number_arrivals
+from ledger.admission import fill_unheard, number_arrivals
 from ledger.content import StepRecord
 from ledger.encoding import ABSENT, canonical_json
 from ledger.keeper import Keeper, Mode, Worlds, open_keeper
@@ -43,6 +43,7 @@ from market.settlement import post_delivery
 from market.slots import HALF_HOURS
 from market.tables import Table, join_rows, pick_rows
 from market.units import PPM, Int
+from market.validation import Codes
 
 Mask = npt.NDArray[np.bool_]
 

@@ -1,9 +1,7 @@
 """Admission: which rows and envelopes may enter; every refusal is a value.
 
-Rows are checked on columns of all worlds at once, the same in every ledger mode. The first broken rule of the list
-below is a row's code: known side, kind, time in force; known area; energy, price, size, lot, tick, band (not read in a
-cancel); gate not closed; slot open in this design; reference new within the party's step. What is left keeps one side
-of one slot below the bound of `market.units`; rows that would not are too large.
+Rows are checked on columns of all worlds at once, the same in every ledger mode, by `market.validation` and by the
+clock: gate not closed, slot open in this design.
 
 Envelopes are checked cheapest first: length, magic, version; chain; key; revocation; sequence; and the signature last.
 A key speaks once a step: a second envelope finds its turn used up and is refused as an old sequence, as is a replay.
@@ -14,7 +12,6 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ledger.encoding import (
     ABSENT,
@@ -32,18 +29,15 @@ from market.design import MarketDesign
 from market.errors import Refusal
 from market.grid import Grid
 from market.opening import open_range
-from market.orders import Kind
 from market.slots import SlotCalendar
 from market.tables import Table
-from market.units import ENERGY_BOUND, PRICE_BOUND, Int
-
-Codes = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
+from market.units import Int
+from market.validation import PARTY_BITS, Codes, Mask, check_orders
 
 CHAIN, KEY_ID, SEQUENCE = slice(5, 21), slice(21, 37), slice(37, 45)
 """Where an envelope's chain, key and sequence stand."""
-PARTY_BITS, ROW_BITS = 16, 16
-"""A step has fewer than 2^16 parties, a party's step fewer than 2^16 rows."""
+ROW_BITS = 16
+"""A party's step has fewer than 2^16 rows."""
 
 
 def check_rows(design: MarketDesign, grid: Grid, orders: Table, now: Int, end: Int, calendar: SlotCalendar) -> Codes:
@@ -57,79 +51,21 @@ def check_rows(design: MarketDesign, grid: Grid, orders: Table, now: Int, end: I
         end: (worlds,) first slot that no longer belongs to the world.
         calendar: slot length and gate.
     """
-    codes = np.zeros(len(orders), np.uint8)
+    clock = np.zeros(len(orders), np.uint8)
     if not len(orders):
-        return codes
+        return clock
     first, stop = open_range(design, calendar, now)
     stop = np.minimum(stop, end)
     world = np.ascontiguousarray(orders["world"])
     slot = np.ascontiguousarray(orders["slot"])
-    kind = np.ascontiguousarray(orders["kind"])
-    # written from the last rule to the first, so that the first broken one stays
-    codes[find_duplicates(orders)] = Refusal.DUPLICATE_REFERENCE
-    codes[slot >= stop[world]] = Refusal.BEYOND_HORIZON
-    codes[slot < first[world]] = Refusal.CLOSED
-    _check_numbers(design, orders, kind == Kind.CANCEL, codes)
-    codes[orders["area"] >= len(grid.areas)] = Refusal.UNKNOWN_AREA
-    codes[_is_unknown(orders["side"], 2) | _is_unknown(kind, 3) | _is_unknown(orders["time_in_force"], 2)] = (
-        Refusal.UNKNOWN_KIND
-    )
-    _check_sums(orders, codes)
-    return codes
-
-
-def _check_sums(orders: Table, codes: Codes) -> None:
-    """Keep one side of one slot below the bound that keeps sums of price x energy exact; in place."""
-    enters = (codes == 0) & (orders["kind"] != Kind.CANCEL)
-    if orders["energy"].sum(where=enters) < ENERGY_BOUND:
-        return
-    rows = np.flatnonzero(enters)
-    rows = rows[np.lexsort((orders["side"][rows], orders["slot"][rows], orders["world"][rows]))]
-    book = orders[["world", "slot", "side"]][rows]
-    begins = np.flatnonzero(np.concatenate([[True], book[1:] != book[:-1]]))
-    for part in np.split(rows, begins[1:]):
-        codes[part[np.cumsum(orders["energy"][part]) >= ENERGY_BOUND]] = Refusal.TOO_LARGE
-
-
-def _check_numbers(design: MarketDesign, orders: Table, cancels: Mask, codes: Codes) -> None:
-    energy = np.ascontiguousarray(orders["energy"])
-    price = np.ascontiguousarray(orders["price"])
-    low, high = design.band_mjpy_kwh
-    for code, broken in (
-        (Refusal.OUT_OF_BAND, (price < low) | (price > high)),
-        (Refusal.OFF_TICK, _is_off(price, design.tick_mjpy_kwh)),
-        (Refusal.OFF_LOT, _is_off(energy, design.lot_wh)),
-        (Refusal.TOO_LARGE, (energy >= ENERGY_BOUND) | (price >= PRICE_BOUND) | (price <= -PRICE_BOUND)),
-        (Refusal.NOT_POSITIVE, energy <= 0),
-    ):
-        if broken.any():
-            codes[broken & ~cancels] = code
-
-
-def _is_off(values: Int, step: int) -> Mask:
-    return values % step != 0 if step > 1 else np.zeros(len(values), np.bool_)
-
-
-def _is_unknown(values: npt.NDArray[np.uint8], last: int) -> Mask:
-    """Values outside 1 .. last; zero wraps around to 255."""
-    return np.asarray(values - np.uint8(1) >= last, np.bool_)
+    clock[slot >= stop[world]] = Refusal.BEYOND_HORIZON
+    clock[slot < first[world]] = Refusal.CLOSED
+    return check_orders(design, grid, orders, clock)
 
 
 def close_late(codes: Codes, late: Mask) -> None:
     """Close the rows of envelopes for another step, whatever else is wrong with them; in place."""
     codes[late] = Refusal.CLOSED
-
-
-def find_duplicates(orders: Table) -> Int:
-    """Rows whose world, party and reference stand in an earlier row too."""
-    party = (orders["world"].astype(np.int64) << PARTY_BITS) | orders["party"]
-    reference = orders["reference"]
-    later = party[1:] > party[:-1]
-    if (later | ((party[1:] == party[:-1]) & (reference[1:] > reference[:-1]))).all():
-        return np.zeros(0, np.int64)
-    order = np.lexsort((reference, party))
-    again = (party[order][1:] == party[order][:-1]) & (reference[order][1:] == reference[order][:-1])
-    return np.asarray(order[1:][again], np.int64)
 
 
 def number_rows(orders: Table) -> Int:

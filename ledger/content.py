@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ledger.admission import Codes
 from ledger.encoding import CONTENT_TAG
 from market.contracts import CONTRACT_WIRE
 from market.orders import ORDER_WIRE
 from market.tables import Table
 from market.units import Int
+from market.validation import Codes
 
 GIVEN_WIRE = np.dtype([("party", ">u2"), ("code", "u1"), *((n, ORDER_WIRE[n]) for n in ORDER_WIRE.names or ())])
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.admission import Codes, Hearing
+from ledger.admission import Hearing
 from ledger.blocks import NO_BLOCK, Block, Header, header_hash, header_message, read_block
 from ledger.keys import Signer
 from ledger.merkle import leaf_hash, merkle_root
@@ -16,6 +16,7 @@ from ledger.records import FRONT, RecordType, StepBody, end_body, frame_record, 
 from ledger.store import SegmentWriter, read_frames
 from market.errors import LedgerError
 from market.slots import SlotCalendar
+from market.validation import Codes
 
 BLOCK_BYTES = 64 << 10
 

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ledger.admission import Codes, Hearing, admit_envelopes, check_rows, close_late, number_arrivals
+from ledger.admission import Hearing, admit_envelopes, check_rows, close_late, number_arrivals
 from ledger.content import StepRecord, advance_heads, step_bytes
 from ledger.encoding import ABSENT, MAX_ROWS, encode_bodies, signed_message
 from ledger.journal import Journal
@@ -28,6 +28,7 @@ from market.errors import ConfigError, LedgerError
 from market.orders import ORDER_WIRE
 from market.tables import Table, to_wire
 from market.units import Int
+from market.validation import Codes
 
 Mode = Literal["off", "digest", "full"]
 RUN_TAG = b"DG/run/v1\0"

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ledger.admission import (
-    Codes,
     Hearing,
     admit_envelopes,
     check_rows,
@@ -34,6 +33,7 @@ from market.planning import last_resort
 from market.settlement import KINDS, post_contracts, post_delivery
 from market.tables import Table, from_wire
 from market.units import Int
+from market.validation import Codes
 
 
 class Replay:

@@ -93,7 +93,7 @@ def read_rules(record: dict[str, Any]) -> Rules:
         return Rules(
             MarketDesign(**design),
             accounts,
-            Terms(**{**record["terms"], "imbalance": read_imbalance(record["terms"]["imbalance"])}),
+            Terms(**{**record["terms"], "imbalance": read_imbalance(record["terms"]["imbalance"], len(grid.areas))}),
             tuple(record["fuel"]),
             tuple(record["source"]),
             record["slots"],

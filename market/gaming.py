@@ -9,7 +9,8 @@ slots (a day), because errors of neighbouring slots are not independent:
 - *gain*: on more days than chance allows deviating paid better than dealing at the market's price.
 
 "More than chance allows" is k of n days with (2 k - n)^2 >= 9 n: three standard deviations of a fair coin, so never
-with fewer than nine days. It is a reason to look, not a proof.
+with fewer than nine days. It is a reason to look, not a proof: a home whose battery is full can only spill, leans
+honestly, and gains where the rule pays for it.
 """
 
 from dataclasses import dataclass

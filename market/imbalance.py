@@ -31,11 +31,13 @@ RuleName = Literal["flat", "jp-2016", "jp-2022"]
 
 PUBLISHED_BETA = {"hokuriku": -3_900, "tokyo": 2_630}
 """Area terms of fiscal year 2016 [mJPY/kWh], the two that were found published (Nikkei techon, 2017-06)."""
-SCARCITY_STEPS = (
-    (0, 45_000, 200_000),
-    (HALF_HOURS.first_of(date(2026, 10, 1)), 50_000, 300_000),
-)
-"""First half hour, price at 8 % and at 3 % reserve [mJPY/kWh]: 45 and 200 JPY until 2026-09-30, then 50 and 300."""
+
+
+def scarcity_steps(calendar: SlotCalendar) -> tuple[tuple[int, int, int], ...]:
+    """First slot, price at 8 % and at 3 % reserve [mJPY/kWh]: 45 and 200 JPY until 2026-09-30, then 50 and 300."""
+    return (0, 45_000, 200_000), (calendar.first_of(date(2026, 10, 1)), 50_000, 300_000)
+
+
 NO_SCARCITY_PPM, SCARCE_PPM, SCARCEST_PPM = 100_000, 80_000, 30_000
 """Wide-area reserve ratio (広域予備率) below which there is a scarcity price, and its two corners: 10, 8 and 3 %."""
 CUMULATIVE_PRICE, CUMULATIVE_SLOTS, CUMULATIVE_DAYS, CUMULATIVE_CAP = 200_000, 30, 7, 100_000
@@ -61,10 +63,12 @@ class Imbalance:
     up: int = 0
     down: int = 0
     reserve: tuple[tuple[int, int], ...] = ((0, 120_000),)
-    scarcity: tuple[tuple[int, int, int], ...] = SCARCITY_STEPS
+    scarcity: tuple[tuple[int, int, int], ...] = scarcity_steps(HALF_HOURS)
 
-
-FLAT = Imbalance()
+    def __post_init__(self) -> None:
+        shapes = {len(step) for step in self.reserve}, {len(step) for step in self.scarcity}
+        if self.rule not in RULES or shapes != ({2}, {3}):
+            raise ValueError(f"imbalance rule {self.rule!r} is unknown or its steps are no pairs and triples")
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ RULES: dict[RuleName, Callable[[Imbalance, Situation], Int]] = {
     "jp-2022": prices_2022,
 }
 """Each rule by its name."""
+FLAT = Imbalance()
 
 
 def find_capped(rule: Imbalance, outside: Int, calendar: SlotCalendar = HALF_HOURS) -> Mask:
@@ -169,9 +174,10 @@ def punishment_of(fiscal_year: int) -> tuple[int, int]:
     return (280, 680) if fiscal_year == 2019 else (480, 710)
 
 
-def read_imbalance(record: dict[str, Any]) -> Imbalance:
-    """The rule back from its JSON form; raises KeyError or TypeError where a part is missing or unknown."""
-    if record["rule"] not in RULES:
-        raise KeyError(f"imbalance rule {record['rule']!r}")
+def read_imbalance(record: dict[str, Any], areas: int) -> Imbalance:
+    """The rule back from its JSON form; raises KeyError, TypeError or ValueError where a part does not fit."""
     steps = {name: tuple(tuple(step) for step in record[name]) for name in ("reserve", "scarcity")}
-    return Imbalance(**{**record, "beta": tuple(record["beta"]), **steps})
+    rule = Imbalance(**{**record, "beta": tuple(record["beta"]), **steps})
+    if len(rule.beta) not in (0, areas):
+        raise ValueError(f"{len(rule.beta)} area terms of imbalance for {areas} areas")
+    return rule

@@ -269,10 +269,11 @@ def post_delivery(
         capped: (worlds, areas) where the cumulative rule of `jp-2022` applies; None where it does not.
     """
     parties, deviation = accounts.parties, reading_wh - plan_wh
-    prices = terms.imbalance_prices(outside, deviation.sum(1), slot, capped)[:, accounts.area_of_party]
+    prices = terms.imbalance_prices(outside, deviation.sum(1), slot, capped)
+    price = prices[np.arange(len(prices))[:, None], accounts.area_of_party, (deviation <= 0).view(np.int8)]
     imported = np.maximum(reading_wh, 0)
     amounts = {
-        PostingKind.IMBALANCE: -deviation * np.where(deviation > 0, prices[..., 0], prices[..., 1]),
+        PostingKind.IMBALANCE: -deviation * price,
         PostingKind.WHEELING: imported * -terms.wheeling,
         PostingKind.SURCHARGE: imported * -terms.surcharge,
         PostingKind.FUEL: (reading_wh - imported) * fuel,

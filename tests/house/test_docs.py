@@ -16,9 +16,11 @@ import pytest
 from agents.observing import LAYOUT, OBSERVATION
 from agents.quoting import ACTION, ACTION_LAYOUT, TRUTHFUL
 from experiments.glossary import GLOSSARY
+from market.certificates import CERTIFICATE_FIELDS
 from market.contracts import CONTRACT_FIELDS
 from market.design import DESIGNS
 from market.orders import ORDER_FIELDS
+from market.planning import PLAN_FIELDS
 from market.settlement import PostingKind
 from market.tables import describe
 
@@ -91,6 +93,12 @@ def layouts_page() -> str:
                 describe(ORDER_FIELDS),
                 "## Contracts",
                 describe(CONTRACT_FIELDS),
+                "## Plans",
+                "What a party files for a slot in each stage; not part of the ledger's records.",
+                describe(PLAN_FIELDS),
+                "## Certificates",
+                "Ranges of serial numbers, sorted and without gaps; not part of the ledger's records.",
+                describe(CERTIFICATE_FIELDS),
                 "## Postings",
                 "Money of a world and slot is a table (accounts, kinds) in uJPY, + receives; each kind sums to zero\n"
                 "over the accounts. Accounts: parties, lines, area operators, collection, platform, wheeling,\n"

@@ -14,6 +14,7 @@ import pytest
 from market.contracts import CONTRACT, CONTRACT_FIELDS
 from market.errors import Refusal
 from market.orders import ORDER, ORDER_FIELDS
+from market.planning import PLAN, PLAN_FIELDS
 from market.tables import Schema, describe
 
 ROOT = Path(__file__).parents[2]
@@ -260,7 +261,9 @@ def test_the_five_packages_are_installed_and_the_tests_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "dtype"), [(ORDER_FIELDS, ORDER), (CONTRACT_FIELDS, CONTRACT)], ids=["orders", "contracts"]
+    ("fields", "dtype"),
+    [(ORDER_FIELDS, ORDER), (CONTRACT_FIELDS, CONTRACT), (PLAN_FIELDS, PLAN)],
+    ids=["orders", "contracts", "plans"],
 )
 def test_every_column_of_a_table_is_documented(fields: Schema, dtype: object) -> None:
     """The schema is the table: each column has a meaning, energies and prices a unit, and the page lists all."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.admission import Hearing, admit_envelopes, check_rows, fill_unheard, find_duplicates, number_arrivals
+from ledger.admission import Hearing, admit_envelopes, check_rows, fill_unheard, number_arrivals
 from ledger.encoding import ABSENT, encode_bodies, signed_message
 from ledger.keys import Registry, Signer, SoftwareSigner
 from market.design import DESIGNS, MarketDesign
@@ -110,22 +110,6 @@ def test_an_auction_for_tomorrow_refuses_today() -> None:
     assert codes(spot, rows(*days), MIDNIGHT + 20, end) == [closed, 0, 0, beyond]
     assert codes(spot, rows(*days), MIDNIGHT + 21, end) == [beyond] * 4
     assert codes(DESIGNS["retail"], rows(*days), MIDNIGHT, end) == [beyond] * 4
-
-
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 3)), max_size=30))
-def test_of_equal_references_only_the_first_enters(keys: list[tuple[int, int, int]]) -> None:
-    """Against a set kept by hand; worlds and parties do not share references."""
-    table = np.zeros(len(keys), ORDER)
-    for number, (world, party, reference) in enumerate(sorted(keys, key=lambda key: key[:2])):
-        table["world"][number], table["party"][number], table["reference"][number] = world, party, reference
-    seen: set[tuple[int, int, int]] = set()
-    expected = []
-    for number, row in enumerate(table):
-        key = int(row["world"]), int(row["party"]), int(row["reference"])
-        if key in seen:
-            expected.append(number)
-        seen.add(key)
-    assert sorted(find_duplicates(table)) == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=40), st.integers(0, 99), st.randoms())

@@ -31,12 +31,14 @@ from ledger.keys import (
     simulation_chain_id,
     simulation_signer,
 )
+from market.certificates import Denial, issue, open_register, retire, transfer
 from market.contracts import CONTRACT_FIELDS, Source
 from market.design import find_design
 from market.errors import LedgerError, Refusal
 from market.exchange import trade
 from market.grid import Grid, Line
 from market.orders import ORDER, Kind, Side, TimeInForce, no_orders
+from market.planning import Entry, Stage, build_plans, check_plans
 from market.settlement import PostingKind
 from market.slots import HALF_HOURS, SlotCalendar
 from market.tables import Table
@@ -447,6 +449,38 @@ def test_demand_and_supply_plans_of_a_contract_agree() -> None:
     for design in ("dgp", "call", "spot", "retail"):
         for before in play(design).before:
             assert not before.plan_wh.sum(1).any()
+
+
+def test_plans_are_sent_monthly_weekly_daily_and_at_the_gate() -> None:
+    """Paper 4.2 [67, 68]: contracts fill the plans of their time, both sides agree in each, the last has all."""
+    contracts = play("dgp").contracts.copy()
+    early = np.flatnonzero(contracts["last_resort"] == 0)[::2]
+    contracts["formed"][early] -= 100 * HALF_HOURS.per_day
+    planned = []
+    for stage in Stage:
+        plans = build_plans(contracts, stage, HALF_HOURS)
+        assert not len(check_plans(plans))
+        planned.append(int(plans["energy"][plans["entry"] == Entry.PROCUREMENT].sum()))
+    assert 0 < planned[0] <= planned[1] <= planned[2] < planned[3] == contracts["energy"].sum()
+
+
+def test_each_metered_renewable_kilowatt_hour_is_certified_once() -> None:
+    """Paper 1.4 [32]: the meters of a day's PV surplus issue certificates, sent twice or not; a store retires some."""
+    run = play("dgp")
+    mall = int(run.world.fleet.rows(Role.SOLAR)[0])
+    store = int(run.world.fleet.rows(Role.STORE)[0])
+    register = open_register(np.array([mall]))
+    metered = 0
+    for t, step in enumerate(run.steps):
+        surplus = np.maximum(-step.reading_wh[0, [mall]], 0)
+        metered += int(surplus[0])
+        for _ in range(2):
+            register, _ = issue(register, t, np.array([0]), surplus)
+    assert register.issued == metered // 1_000 > 3
+    register, _ = transfer(register, 0, 3, mall, store)
+    register, _ = retire(register, 0, 2, store, len(run.steps))
+    assert retire(register, 0, 2, store, len(run.steps))[1] == Denial.RETIRED
+    assert (register.held_by(mall), register.held_by(store)) == (register.issued - 3, 1)
 
 
 def test_energy_is_certified_from_a_generator_to_a_consumer() -> None:
