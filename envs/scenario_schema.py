@@ -5,6 +5,7 @@ over one slot is kW x 1,000 / 2 Wh and must be whole. Prices are JPY/kWh in whol
 several keys (areas that exist, lines that reach them) are checked where the file is read: `envs.scenario`.
 """
 
+from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, get_args
@@ -50,6 +51,18 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _whole_factor(factor: float) -> float:
+    if Decimal(str(factor)) * PPM % 1:
+        raise ValueError("a factor comes in steps of 0.000001")
+    return factor
+
+
+def _whole_percent(percent: float) -> float:
+    if Decimal(str(percent)) * (PPM // 100) % 1:
+        raise ValueError("a percentage comes in steps of 0.0001")
+    return percent
+
+
 def _rising(steps: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     if any(first[0] >= second[0] for first, second in pairwise(steps)):
         raise ValueError("the prices of the steps must rise")
@@ -60,7 +73,8 @@ PowerKw = Annotated[float, Field(ge=0, le=1e8), AfterValidator(_whole_power)]
 LARGEST_PRICE_JPY = PRICE_BOUND / MJPY_PER_JPY / 4
 PriceJpy = Annotated[float, Field(ge=0, lt=LARGEST_PRICE_JPY), AfterValidator(_whole_price)]
 SignedPriceJpy = Annotated[float, Field(gt=-LARGEST_PRICE_JPY, lt=LARGEST_PRICE_JPY), AfterValidator(_whole_price)]
-Percent = Annotated[float, Field(ge=0, le=100)]
+Factor = Annotated[float, Field(ge=0, le=4), AfterValidator(_whole_factor)]
+Percent = Annotated[float, Field(ge=0, le=100), AfterValidator(_whole_percent)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Spread = Annotated[
     tuple[Annotated[float, Field(gt=0, le=10)], Annotated[float, Field(gt=0, le=10)]], AfterValidator(_ordered)
@@ -158,7 +172,7 @@ class Jp2016Spec(_Spec):
     for two areas, zero elsewhere (assumption); K and L are those of the scenario's fiscal year unless given.
     """
 
-    alpha: Annotated[float, Field(ge=0, le=4)] = 1.0
+    alpha: Factor = 1.0
     beta_jpy_kwh: dict[str, SignedPriceJpy] = {}
     k_jpy_kwh: PriceJpy | None = None
     l_jpy_kwh: PriceJpy | None = None

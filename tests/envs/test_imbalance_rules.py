@@ -48,6 +48,8 @@ def test_a_scenario_chooses_the_rule_and_its_parameters() -> None:
         ("terms.jp_2016.beta_jpy_kwh.mars", 1.0, "unknown area 'mars'"),
         ("terms.jp_2022.reserve", [[50.0, 5.0], [0.0, 12.0]], "must rise"),
         ("terms.jp_2022.reserve", [], "terms.jp_2022.reserve"),
+        ("terms.jp_2022.reserve", [[0.0, 12.00001]], "steps of 0.0001"),
+        ("terms.jp_2016.alpha", 0.9999999, "steps of 0.000001"),
         ("terms.jp_2016.gamma", 1.0, "unknown key"),
     ],
 )
