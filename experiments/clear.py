@@ -5,6 +5,7 @@ prices, refused orders, parts of blocks filled; for auctions also the price with
 lines that bind and the rent of congested lines.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from experiments.case_nodes import Node, exact
 from experiments.cases import BY_SLOT, Case, read_case
-from market.blocks import BlockOutcome, Blocks, trade_blocks
+from market.blocks import BlockOutcome, trade_blocks
 from market.errors import DataError, Refusal
 from market.exchange import NO_PRICE, Outcome, trade
 from market.orders import ORDER, Kind, Side, no_orders
@@ -27,7 +28,22 @@ EXPECTED_KEYS = (*BY_SLOT, "fill_ratio", "fills_kwh", "refused", "welfare_jpy")
 Json = dict[str, Any]
 
 
-def clear_case(path: Path) -> Json:
+@dataclass(frozen=True)
+class Cleared:
+    """A case, what the engine did with it, and the report of that."""
+
+    case: Case
+    outcome: Outcome
+    blocks: BlockOutcome | None
+    report: Json
+
+    @property
+    def ok(self) -> bool:
+        """False where something else came out than the file expects."""
+        return bool(self.report.get("expected_ok", True))
+
+
+def clear_case(path: Path) -> Cleared:
     """Read, trade and report a case; `expected_ok` and `differences` where the file says what should come out."""
     case = read_case(path)
     outcome, blocks = trade_case(case)
@@ -35,7 +51,7 @@ def clear_case(path: Path) -> Json:
     if case.expected is not None:
         differences = _differences(case, report)
         report |= {"expected_ok": not differences, "differences": differences[:MOST_DIFFERENCES]}
-    return report
+    return Cleared(case, outcome, blocks, report)
 
 
 def trade_case(case: Case) -> tuple[Outcome, BlockOutcome | None]:
@@ -100,7 +116,7 @@ def _report(case: Case, outcome: Outcome, found: BlockOutcome | None) -> Json:
 
 def _auction_facts(case: Case, outcome: Outcome, price: Int, net: Int, found: BlockOutcome | None) -> Json:
     """Price without limits, areas that share a price, lines that bind, and their rent."""
-    orders = join_rows(case.orders, _accepted(case.blocks, found.filled_wh, case)) if found else case.orders
+    orders = join_rows(case.orders, accepted_blocks(case, found)) if found else case.orders
     system = clear_without_limits(case.design, case.grid, orders, len(case.slots))
     rents = np.zeros(len(case.slots), np.int64)
     rows = outcome.contracts
@@ -115,8 +131,9 @@ def _auction_facts(case: Case, outcome: Outcome, price: Int, net: Int, found: Bl
     }
 
 
-def _accepted(blocks: Blocks, filled_wh: Int, case: Case) -> Table:
+def accepted_blocks(case: Case, found: BlockOutcome) -> Table:
     """What blocks trade, as orders at any price of the band."""
+    blocks, filled_wh = case.blocks, found.filled_wh
     rows, steps = np.nonzero(filled_wh)
     table = np.zeros(len(rows), ORDER)
     for name in ("side", "area", "world", "party", "reference", "sequence"):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from experiments import cli_clear
 from experiments.cli_studies import add_verbs
 from market.errors import DigitalGridError
 
@@ -45,6 +46,7 @@ bench_app = _group("Measure speed on this machine.")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(bench_app, name="bench")
 add_verbs(app)
+cli_clear.add_verbs(app, bench_app)
 
 Scenario = Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")]
 Design = Annotated[str, typer.Option(help="Market design; `digitalgrid designs` lists them.")]

@@ -89,9 +89,13 @@ def prices_csv(file: CurveFile) -> str:
     for day, slot, group, found in zip(
         file.date.tolist(), file.slot.tolist(), file.group.tolist(), price.tolist(), strict=True
     ):
-        iso = f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
-        writer.writerow((iso, slot, "" if group == NATIONAL else group, _yen(found)))
+        writer.writerow((iso_day(day), slot, "" if group == NATIONAL else group, _yen(found)))
     return out.getvalue()
+
+
+def iso_day(number: int) -> str:
+    """yyyymmdd as yyyy-mm-dd."""
+    return f"{number // 10_000:04d}-{number // 100 % 100:02d}-{number % 100:02d}"
 
 
 def _yen(price: int) -> str:
