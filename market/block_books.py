@@ -37,7 +37,7 @@ class Problem(NamedTuple):
 
     sign (blocks,) +1 sale, -1 purchase; limit (blocks,) [mJPY/kWh]; area (blocks,); market (blocks, slots) row of the
     books, -1 after a run's end; profile (blocks, slots) [Wh]; least (blocks,) smallest fill [ppm];
-    pairs: for each market the blocks and their slots that lie in it.
+    flat (blocks,) whether all slots have one energy; pairs: for each market the blocks and their slots that lie in it.
     """
 
     frame: "Frame"
@@ -51,6 +51,7 @@ class Problem(NamedTuple):
     market: Int
     profile: Int
     least: Int
+    flat: Mask
     pairs: list[tuple[Int, Int]]
 
 
@@ -100,6 +101,7 @@ def make_problem(
         blocks.profile_wh.astype(np.int64),
         # a fill of nothing is a rejection
         np.maximum(table["min_fill_ppm"].astype(np.int64), 1),
+        np.where(inside, blocks.profile_wh == blocks.profile_wh[:, :1], True).all(1),
         [tuple(np.nonzero(market == row)) for row in range(len(room))],  # type: ignore[misc]
     )
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from market.block_books import Exact, Mask, Priced, Problem
+from market.block_books import Exact, Mask, Priced, Problem, energies
 from market.units import PPM, Int
 
 WHOLE = 1 << 40
@@ -45,42 +45,58 @@ class Ties:
     """Order of acceptances: welfare, then energy of accepted blocks, then earlier blocks; one integer, larger is better."""
 
     def __init__(self, problem: Problem) -> None:
-        count = len(problem.sign)
-        self.total = [int(sum(int(e) for e in row)) << count for row in problem.profile]
-        self.bit = [1 << (count - 1 - block) for block in range(count)]
-        self.step = sum(self.total) + sum(self.bit) + 1
+        self.problem, self.count = problem, len(problem.sign)
+        most = sum(self.place(block, int(profile.sum())) for block, profile in enumerate(problem.profile))
+        self.step = most + 1
+
+    def place(self, block: int, energy: int) -> int:
+        """What a block adds among acceptances of one welfare, by its energy [Wh]."""
+        return (energy << self.count) + (1 << (self.count - 1 - block)) if energy else 0
 
     def key(self, value: int, energy: Int) -> int:
         """Place of an acceptance with this welfare [uJPY] and these energies (blocks, slots)."""
-        count = len(self.bit)
-        rest = sum((int(e) << count) + self.bit[b] for b, e in enumerate(energy.sum(1)) if e)
-        return value * self.step + rest
+        return value * self.step + sum(self.place(block, int(e)) for block, e in enumerate(energy.sum(1)))
 
-    def bound(self, constant: int, slope: Exact, slack: Exact, whole: int, domain: Domain) -> tuple[int, int]:
-        """Most welfare of any fills in the domain, and the best key; constant, slope, slack are in 1 / whole uJPY."""
-        best, best_key, most_rest, unit = constant * PPM, constant * PPM * self.step, 0, whole * PPM
-        for block, (zero, low, high) in enumerate(zip(*domain, strict=True)):
-            gains, keys, rests = [0] * bool(zero), [0] * bool(zero), [0]
-            for fill in {int(low), int(high)} - {0}:
-                gain = slope[block] * fill + (slack[block] * PPM if fill < PPM else 0)
-                rest = self.total[block] * fill + self.bit[block] * PPM
-                gains.append(gain)
-                keys.append(gain * self.step + rest * whole)
-                rests.append(rest)
-            best, best_key, most_rest = best + max(gains), best_key + max(keys), most_rest + max(rests)
+    def bound(self, constant: int, margin: Exact, whole: int, domain: Domain) -> tuple[int, int]:
+        """Most welfare of any fills in the domain, and the best key; constant and margin are in 1 / whole of a unit."""
+        most_rest, unit = 0, whole * PPM
+        best, best_key = constant * PPM, constant * PPM * self.step
+        for block, (gains, rests) in enumerate(self._ends(margin, domain)):
+            free = [0] if domain.zero[block] else []
+            keys = [gain * self.step + rest * unit for gain, rest in zip(gains, rests, strict=True)]
+            best, best_key = best + max(gains + free), best_key + max(keys + free)
+            most_rest += max(rests + free)
         welfare = best // unit
-        return welfare, min(best_key // unit, welfare * self.step + most_rest // PPM)
+        return welfare, min(best_key // unit, welfare * self.step + most_rest)
+
+    def _ends(self, margin: Exact, domain: Domain) -> list[tuple[list[int], list[int]]]:
+        """Of each block at its least and its most fill: gain in parts per million, or not less, and place among equals.
+
+        Between the two both are linear where all slots round alike; else rounding down may add a lot where margins are
+        negative.
+        """
+        energy = [energies(self.problem, fill) for fill in (domain.low, domain.high)]
+        gains = [(margin * e).sum(1) * PPM for e in energy]
+        most = [e.sum(1) for e in energy]
+        loose = ~self.problem.flat & (energy[0] != energy[1]).any(1)
+        if loose.any():
+            lost = np.where(margin < 0, -margin, 0).sum(1) * self.problem.lot * PPM
+            along = (margin * self.problem.profile).sum(1)
+            gains = [
+                np.where(loose, along * fill + lost, gain)
+                for fill, gain in zip((domain.low, domain.high), gains, strict=True)
+            ]
+            most[0] = np.where(loose, most[1], most[0])
+        places = [[self.place(block, int(e)) for block, e in enumerate(end)] for end in most]
+        return [
+            ([int(g) for g in gain], list(place))
+            for gain, place in zip(zip(*gains, strict=True), zip(*places, strict=True), strict=True)
+        ]
 
 
-def bound_at(problem: Problem, ties: Ties, priced: Priced, domain: Domain) -> tuple[int, int]:
+def bound_at(ties: Ties, priced: Priced, domain: Domain) -> tuple[int, int]:
     """Bound on welfare and key by the prices of one auction."""
-    return ties.bound(int(priced.dual.sum()), *_slopes(problem, priced.margin), 1, domain)
-
-
-def _slopes(problem: Problem, margin: Exact) -> tuple[Exact, Exact]:
-    """Gain of each whole block, and what rounding down to lots may add where margins are negative."""
-    lost = np.where(margin < 0, -margin, 0) * problem.lot
-    return (margin * problem.profile).sum(1), lost.sum(1)
+    return ties.bound(int(priced.dual.sum()), priced.margin, 1, domain)
 
 
 class Relaxation:
@@ -157,7 +173,7 @@ class Relaxation:
                 constant += part * self.cuts[row][1]
                 block, slot = problem.pairs[market]
                 margin[block, slot] += part * self.cuts[row][2]
-        return ties.bound(constant, *_slopes(problem, margin), WHOLE, domain)
+        return ties.bound(constant, margin, WHOLE, domain)
 
 
 def _whole_parts(weights: list[float]) -> list[int]:

@@ -27,6 +27,8 @@ from market.units import PPM, Int
 
 ROOT_ROUNDS, NODE_ROUNDS = 200, 8
 """Auctions priced for the relaxation of the first node and of each other one."""
+REST = 10**9
+"""A node with partly filled blocks is left when no more than this part of the welfare can be won: lots are that small."""
 PASSES = 4
 """Rounds of the local search over all blocks."""
 WHOLE_FILL = 1e-9
@@ -77,11 +79,12 @@ class _Search:
 
     def run(self, most_nodes: int) -> Found:
         """Search until nothing is open or `most_nodes` nodes were looked at."""
-        domain = Domain(self.problem.sign != 0, self.problem.least, np.full(len(self.problem.sign), PPM, np.int64))
+        whole = np.full(len(self.problem.sign), PPM, np.int64)
+        domain = tighten(self.problem, Domain(whole > 0, self.problem.least, whole))
         never = np.full(len(self.relaxation.base), np.inf)
         self.relaxation.add(self.best.priced, np.zeros(len(domain.low)), never)
         self.relaxation.add(self.try_fill(domain.high).priced, np.ones(len(domain.low)), never)
-        top = bound_at(self.problem, self.ties, self.best.priced, domain)
+        top = bound_at(self.ties, self.best.priced, domain)
         self.look(domain, *top, ROOT_ROUNDS)
         nodes = 1
         while self.open and nodes < most_nodes:
@@ -107,6 +110,7 @@ class _Search:
 
     def try_fill(self, fill: Int) -> Candidate:
         """Price the auction at these fills; the best valid candidate is kept."""
+        fill = own_fill(self.problem, fill)
         priced = price_blocks(self.problem, energies(self.problem, fill), self.near[0])
         found = self.judge(fill, priced)
         if found.valid and found.key > self.best.key:
@@ -123,7 +127,7 @@ class _Search:
                 return
             energy = np.floor(self.problem.profile * fill[:, None] + WHOLE_FILL).astype(np.int64)
             priced = price_blocks(self.problem, energy, self.near[0])
-            bound, key = _smaller((bound, key), bound_at(self.problem, self.ties, priced, domain))
+            bound, key = _smaller((bound, key), bound_at(self.ties, priced, domain))
             if key <= self.best.key:
                 return
             if not self.relaxation.add(priced, fill, value):
@@ -131,7 +135,7 @@ class _Search:
         if rounds == ROOT_ROUNDS:
             self.improve(_rounded(domain, fill))
         found = self.try_fill(_rounded(domain, fill))
-        bound, key = _smaller((bound, key), bound_at(self.problem, self.ties, found.priced, domain))
+        bound, key = _smaller((bound, key), bound_at(self.ties, found.priced, domain))
         if key <= self.best.key or domain.decided.all():
             return
         self.split(domain, bound, key, fill, found)
@@ -147,9 +151,7 @@ class _Search:
         losers = undecided & (found.priced.gain < 0)
         partial = (domain.low < domain.high) & (fill * PPM > domain.low) & (fill < 1 - WHOLE_FILL)
         if not between.any() and partial.any():
-            found = self.nudge(domain, found, partial)
-            if found.valid:
-                # what is left is the rounding of fills to ppm and of energies to lots
+            if self.nudge(domain, found, partial).valid and bound - self.best.priced.value <= abs(bound) // REST:
                 self.settled = max(self.settled, bound)
                 return
         if between.any():
@@ -177,7 +179,9 @@ class _Search:
 
     def push(self, domain: Domain, bound: int, key: int) -> None:
         """Open a node unless blocks alike forbid it; the best bound is looked at first, of equals the oldest."""
-        twin = self.twin
+        domain, twin = tighten(self.problem, domain), self.twin
+        if (~domain.zero & (domain.high == 0)).any():
+            return
         later = np.flatnonzero(twin >= 0)
         zero, low, high = (column.copy() for column in domain)
         for block in later[::-1]:
@@ -243,6 +247,25 @@ class _Search:
                     self.repair(found)
             if self.best.key == before:
                 return
+
+
+def own_fill(problem: Problem, fill_ppm: Int) -> Int:
+    """The smallest allowed fill of the energies that belong to each fill; nothing stays nothing."""
+    profile = np.maximum(problem.profile, 1)
+    least = -(-energies(problem, fill_ppm) * PPM // profile)
+    return np.where(fill_ppm > 0, np.maximum(least.max(1), problem.least), 0)
+
+
+def tighten(problem: Problem, domain: Domain) -> Domain:
+    """The same fills with ends that give an energy of their own; (0, 0) where none above nothing is left."""
+    energy = energies(problem, domain.low)
+    profile = np.where(problem.profile > 0, problem.profile, -1)
+    following = np.where(profile > 0, -(-(energy + problem.lot) * PPM // profile), PPM + 1).min(1)
+    passed = (own_fill(problem, domain.low) < domain.low) | ~energy.any(1)
+    low = np.where(passed, np.maximum(following, domain.low), domain.low)
+    high = own_fill(problem, domain.high)
+    left = (domain.high > 0) & (low <= high)
+    return Domain(domain.zero, np.where(left, low, 0), np.where(left, high, 0))
 
 
 def _smaller(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
