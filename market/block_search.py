@@ -6,7 +6,7 @@
   that please all its blocks these prices would be worth as much to the smaller set, which is the best of the node. So
   the node splits by which block is filled less (after Madani and Van Vyve, 2015, doi:10.1016/j.ejor.2014.11.001).
 - More supply never raises a price of the smallest vector, more demand never lowers one (the dual is submodular): blocks
-  that lose even with all help that the node allows cut the node off.
+  that lose even with all help that the node allows are ruled out.
 - Of blocks that differ in arrival only, the later one is never filled more.
 - A first acceptance comes from the relaxation, by dropping the worst loser and trying blocks one by one; this is what
   stands, with its gap to the bound, when the node limit is reached.
@@ -84,6 +84,7 @@ class _Search:
         never = np.full(len(self.relaxation.base), np.inf)
         self.relaxation.add(self.best.priced, np.zeros(len(domain.low)), never)
         self.relaxation.add(self.try_fill(domain.high).priced, np.ones(len(domain.low)), never)
+        domain = self.rule_out(domain) or domain
         top = bound_at(self.ties, self.best.priced, domain)
         self.look(domain, *top, ROOT_ROUNDS)
         nodes = 1
@@ -93,11 +94,12 @@ class _Search:
                 self.open = []
                 break
             nodes += 1
-            if not self.is_hopeless(domain):
-                self.look(domain, bound, -key, NODE_ROUNDS)
-        left = [bound for key, _, bound, _ in self.open if -key > self.best.key]
+            left = self.rule_out(domain)
+            if left is not None:
+                self.look(left, bound, -key, NODE_ROUNDS)
+        bounds = [bound for key, _, bound, _ in self.open if -key > self.best.key]
         value = self.best.priced.value
-        return Found(self.best.fill, value, max(value, self.settled, *left) if left else max(value, self.settled), nodes)
+        return Found(self.best.fill, value, max([value, self.settled, *bounds]), nodes)
 
     def judge(self, fill: Int, priced: Priced) -> Candidate:
         """A candidate; energy at the end of the band is confirmed by the auction only where it would be the best."""
@@ -198,18 +200,23 @@ class _Search:
         self.count += 1
         heappush(self.open, (-key, self.count, bound, Domain(zero, low, high)))
 
-    def is_hopeless(self, domain: Domain) -> bool:
-        """Whether a block that must be filled wholly loses even with all help of the other side and none of its own."""
+    def rule_out(self, domain: Domain) -> Domain | None:
+        """The node without blocks that lose even with all help of the other side and none of their own; None if empty."""
         sale = self.problem.sign > 0
-        must = ~domain.zero & (domain.low == PPM)
-        least = np.where(domain.zero, 0, domain.low)
-        for lane, own in ((1, sale), (2, ~sale)):
-            if (must & own).any():
-                fill = np.where(own, least, domain.high)
-                priced = price_blocks(self.problem, energies(self.problem, fill), self.near[lane])
-                if (priced.gain[must & own] < 0).any():
-                    return True
-        return False
+        while True:
+            least = np.where(domain.zero, 0, domain.low)
+            lost = np.zeros(len(sale), np.bool_)
+            for lane, own in ((1, sale), (2, ~sale)):
+                tested = own & (domain.high > 0) & (self.problem.flat | (domain.low == PPM))
+                if tested.any():
+                    energy = energies(self.problem, np.where(own, least, domain.high))
+                    margin = price_blocks(self.problem, energy, self.near[lane]).margin
+                    lost |= tested & ((margin * energies(self.problem, domain.low)).sum(1) < 0)
+            if (lost & ~domain.zero).any():
+                return None
+            if not lost.any():
+                return domain
+            domain = Domain(domain.zero, np.where(lost, 0, domain.low), np.where(lost, 0, domain.high))
 
     def nudge(self, domain: Domain, found: Candidate, partial: Mask) -> Candidate:
         """If rounding made a loser, the same with partly filled blocks a lot lower, or higher: prices step there."""

@@ -127,7 +127,8 @@ def check_blocks(
     _mark(codes, table["area"] >= len(grid.areas), Refusal.UNKNOWN_AREA)
     known = np.isin(table["side"], list(Side)) & np.isin(table["time_in_force"], list(TimeInForce))
     _mark(codes, ~known, Refusal.UNKNOWN_KIND)
-    _check_sums(blocks, codes, {})
+    if total_of(blocks.profile_wh[codes == 0].ravel()) >= ENERGY_BOUND:
+        _check_sums(blocks, codes, "slot", {})
     return codes
 
 
@@ -161,31 +162,28 @@ def _check_numbers(design: MarketDesign, blocks: Blocks, codes: Codes) -> None:
     _mark(codes, (profile < 0).any(1) | ~(profile > 0).any(1), Refusal.NOT_POSITIVE)
 
 
-def _check_sums(blocks: Blocks, codes: Codes, used: dict[tuple[int, int, int], int]) -> None:
-    """Refuse blocks that would take a side of a slot to the bound of `market.units`; `used` grows by the others."""
-    table = blocks.table
-    if not used and total_of(blocks.profile_wh[codes == 0].ravel()) < ENERGY_BOUND:
-        return
+def _check_sums(blocks: Blocks, codes: Codes, name: str, used: dict[tuple[int, int, int], int]) -> None:
+    """Refuse blocks that would take a side of a slot to the bound of `market.units`; `used` grows by the others.
+
+    Slots are told apart by world, side and the column `name` (slot or market).
+    """
     for row in np.flatnonzero(codes == 0):
-        world, side, first, slots = (int(table[row][name]) for name in ("world", "side", "slot", "slots"))
-        energy = [int(e) for e in blocks.profile_wh[row, :slots]]
+        world, side, first, slots = (int(blocks.table[row][column]) for column in ("world", "side", name, "slots"))
         cells = [(world, side, first + slot) for slot in range(slots)]
-        if any(used.get(cell, 0) + e >= ENERGY_BOUND for cell, e in zip(cells, energy, strict=True)):
+        energy = [int(e) + used.get(c, 0) for c, e in zip(cells, blocks.profile_wh[row, :slots], strict=True)]
+        if max(energy) >= ENERGY_BOUND:
             codes[row] = Refusal.TOO_LARGE
-            continue
-        for cell, e in zip(cells, energy, strict=True):
-            used[cell] = used.get(cell, 0) + e
+        else:
+            used.update(zip(cells, energy, strict=True))
 
 
 def _used_by(orders: Table) -> dict[tuple[int, int, int], int]:
-    """Energy of simple orders by world, side and slot [Wh]; empty while all of it is far from the bound."""
+    """Energy of simple orders by world, side and market [Wh]."""
     rows = orders[orders["kind"] != int(Kind.CANCEL)]
-    if total_of(rows["energy"]) < ENERGY_BOUND // 2:
-        return {}
     used: dict[tuple[int, int, int], int] = {}
-    columns = (rows[name].tolist() for name in ("world", "side", "slot", "energy"))
-    for world, side, slot, energy in zip(*columns, strict=True):
-        used[world, side, slot] = used.get((world, side, slot), 0) + energy
+    columns = (rows[name].tolist() for name in ("world", "side", "market", "energy"))
+    for world, side, market, energy in zip(*columns, strict=True):
+        used[world, side, market] = used.get((world, side, market), 0) + energy
     return used
 
 
@@ -225,7 +223,8 @@ def trade_blocks(
     table = blocks.table
     outside = (table["market"] < 0) | (table["market"].astype(np.int64) + table["slots"] > len(capacity_wh))
     codes[(codes == 0) & outside] = Refusal.BEYOND_HORIZON
-    _check_sums(blocks, codes, _used_by(orders))
+    if total_of(orders["energy"]) + total_of(blocks.profile_wh[codes == 0].ravel()) >= ENERGY_BOUND:
+        _check_sums(blocks, codes, "market", _used_by(orders))
     taking = blocks.pick(codes == 0)
     if design.pairs == "continuous":
         from market.block_pairing import meet_blocks
