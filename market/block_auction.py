@@ -1,8 +1,8 @@
 """Blocks in an auction: which of them share slots, which are accepted, and the one ordinary auction that follows.
 
-The accepted energies enter `exchange.trade` as price-independent orders at the end of the band, before all others there,
-so prices, splitting, contracts and certificate are those of every auction, and a block sets no price. Blocks that share
-no slot, directly or through others, are searched apart: several days in one call are as each day alone.
+The accepted energies enter `exchange.trade` as price-independent orders at the end of the band, before all others
+there, so prices, splitting, contracts and certificate are those of every auction, and a block sets no price. Blocks
+that share no slot, directly or through others, are searched apart: several days in one call are as each day alone.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 
 from market.block_books import Mask, make_problem
 from market.block_search import search
-from market.blocks import Blocks, total_of
+from market.blocks import Blocks, total_of, value_of
 from market.design import MarketDesign
 from market.errors import ConfigError
 from market.exchange import NO_PRICE, Outcome, trade
@@ -156,10 +156,7 @@ def _clear_accepted(around: Surroundings, orders: Table, blocks: Blocks, fill_pp
         done.paths,
     )
     sign = np.where(orders["side"] == int(Side.BUY), 1, -1)
-    welfare = total_of(sign * orders["price"].astype(np.int64) * outcome.filled_wh)
-    for row, block in enumerate(blocks.table):
-        worth = int(block["price"]) * int(energy[row].sum())
-        welfare += worth if block["side"] == int(Side.BUY) else -worth
+    welfare = total_of(sign * orders["price"].astype(np.int64) * outcome.filled_wh) + value_of(blocks, energy)
     in_money = _would_earn(blocks, done.price) & (fill_ppm == 0)
     return Accepted(outcome, fill_ppm, energy, in_money, welfare, welfare + gap)
 
@@ -169,8 +166,8 @@ def _would_earn(blocks: Blocks, price: Int) -> Mask:
     earns = np.zeros(len(blocks), np.bool_)
     for row, block in enumerate(blocks.table):
         first, slots = int(block["market"]), int(block["slots"])
-        prices = price[first : first + slots, block["area"]]
+        prices, run = price[first : first + slots, block["area"]], blocks.profile_wh[row, :slots]
         if (prices != NO_PRICE).all():
-            margin = sum((int(p) - int(block["price"])) * int(e) for p, e in zip(prices, blocks.profile_wh[row]))
+            margin = sum((int(p) - int(block["price"])) * int(e) for p, e in zip(prices, run, strict=True))
             earns[row] = margin > 0 if block["side"] == int(Side.SELL) else margin < 0
     return earns

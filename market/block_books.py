@@ -58,8 +58,8 @@ class Problem(NamedTuple):
 class Priced(NamedTuple):
     """One auction at given energies of the blocks.
 
-    price (markets, nodes); dual (markets,) D of each market; margin (blocks, slots) [mJPY/kWh]; gain (blocks,) what each
-    block earns with its energy [uJPY]; value: welfare, energy that finds nobody valued at the band's end;
+    price (markets, nodes); dual (markets,) D of each market; margin (blocks, slots) [mJPY/kWh]; gain (blocks,) what
+    each block earns with its energy [uJPY]; value: welfare, energy that finds nobody valued at the band's end;
     loose: some accepted energy may have found nobody, its price is at the end of the band.
     """
 
@@ -80,7 +80,7 @@ def make_problem(
     flow_wh: Int,
     limit_wh: Int | None,
 ) -> Problem:
-    """Books of all markets given, with places for blocks; `market` of orders and blocks counts from the first of them."""
+    """Books of all markets given, with places for blocks; `market` of orders and blocks counts from the first one."""
     network = _network(grid)
     room = _room(design, grid, capacity_wh, flow_wh, limit_wh)
     frame = _make_frame(design, orders, room, len(grid.areas), len(network.subsets.incident))
@@ -101,7 +101,7 @@ def make_problem(
         blocks.profile_wh.astype(np.int64),
         # a fill of nothing is a rejection
         np.maximum(table["min_fill_ppm"].astype(np.int64), 1),
-        np.where(inside, blocks.profile_wh == blocks.profile_wh[:, :1], True).all(1),
+        np.asarray((~inside | (blocks.profile_wh == blocks.profile_wh[:, :1])).all(1), np.bool_),
         [tuple(np.nonzero(market == row)) for row in range(len(room))],  # type: ignore[misc]
     )
 

@@ -35,14 +35,13 @@ class Domain(NamedTuple):
 
     def choose(self, block: int, zero: bool, low: int, high: int) -> "Domain":
         """The same with another domain of one block."""
-        columns = [column.copy() for column in self]
-        for column, value in zip(columns, (zero, low, high), strict=True):
-            column[block] = value
-        return Domain(*columns)
+        zeros, lows, highs = self.zero.copy(), self.low.copy(), self.high.copy()
+        zeros[block], lows[block], highs[block] = zero, low, high
+        return Domain(zeros, lows, highs)
 
 
 class Ties:
-    """Order of acceptances: welfare, then energy of accepted blocks, then earlier blocks; one integer, larger is better."""
+    """Order of acceptances: welfare, then energy of accepted blocks, then earlier blocks; a larger key is better."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.count = problem, len(problem.sign)
@@ -144,7 +143,7 @@ class Relaxation:
         return added
 
     def solve(self, domain: Domain) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Best fills (blocks,) of the domain's hull and the value of each market there; raises RuntimeError if it fails."""
+        """Best fills (blocks,) of the domain's hull and each market's value there; raises RuntimeError without optimum."""
         blocks = len(domain.low)
         lower = np.where(domain.zero, 0, domain.low) / PPM
         columns = np.arange(blocks, dtype=np.int32)
@@ -164,8 +163,8 @@ class Relaxation:
         margin = np.zeros(problem.profile.shape, object)
         weight = np.maximum(-np.array(self.solver.getSolution().row_dual), 0.0)
         by_market: dict[int, list[int]] = {}
-        for row in np.flatnonzero(weight > 1e-12):
-            by_market.setdefault(self.cuts[row][0], []).append(int(row))
+        for row in np.flatnonzero(weight > 1e-12).tolist():
+            by_market.setdefault(self.cuts[row][0], []).append(row)
         constant = 0
         for market in range(len(self.base)):
             rows = by_market.get(market) or [next(r for r, cut in enumerate(self.cuts) if cut[0] == market)]

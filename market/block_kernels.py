@@ -22,8 +22,8 @@ SELL = int(Side.SELL)
 class Frame(NamedTuple):
     """Orders of several markets by market, area, ascending price, side (purchases first).
 
-    price, energy, side (orders,); start (markets + 1,); first (markets, nodes + 1) where each area starts, counted from
-    its market's first order; sale, purchase (markets, areas) are the rows of the places for blocks; sums (4, orders + 1)
+    price, energy, side (orders,); start (markets + 1,); first (markets, nodes + 1) where each area starts, counted
+    from its market's first order; sale, purchase (markets, areas) rows of the places for blocks; sums (4, orders + 1)
     running sums, blocks apart: energy [Wh] and energy x price [uJPY] of sales, then of purchases, modulo 2^64;
     room (markets, lines, 2) of the lines [Wh].
     """

@@ -21,14 +21,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from market.block_bounds import Domain, Relaxation, Ties, bound_at
 from market.block_books import Mask, Priced, Problem, energies, price_blocks
+from market.block_bounds import Domain, Relaxation, Ties, bound_at
 from market.units import PPM, Int
 
 ROOT_ROUNDS, NODE_ROUNDS = 200, 8
 """Auctions priced for the relaxation of the first node and of each other one."""
 REST = 10**9
-"""A node with partly filled blocks is left when no more than this part of the welfare can be won: lots are that small."""
+"""A node with partly filled blocks is left when no more than this part of the welfare can be won."""
 PASSES = 4
 """Rounds of the local search over all blocks."""
 WHOLE_FILL = 1e-9
@@ -153,7 +153,8 @@ class _Search:
         losers = undecided & (found.priced.gain < 0)
         partial = (domain.low < domain.high) & (fill * PPM > domain.low) & (fill < 1 - WHOLE_FILL)
         if not between.any() and partial.any():
-            if self.nudge(domain, found, partial).valid and bound - self.best.priced.value <= abs(bound) // REST:
+            self.nudge(domain, found, partial)
+            if bound - self.best.priced.value <= abs(bound) // REST:
                 self.settled = max(self.settled, bound)
                 return
         if between.any():
@@ -182,10 +183,10 @@ class _Search:
     def push(self, domain: Domain, bound: int, key: int) -> None:
         """Open a node unless blocks alike forbid it; the best bound is looked at first, of equals the oldest."""
         domain, twin = tighten(self.problem, domain), self.twin
-        if (~domain.zero & (domain.high == 0)).any():
+        zero, low, high = domain.zero.copy(), domain.low.copy(), domain.high.copy()
+        if (~zero & (high == 0)).any():
             return
         later = np.flatnonzero(twin >= 0)
-        zero, low, high = (column.copy() for column in domain)
         for block in later[::-1]:
             # all or nothing: the later of two blocks alike is accepted only if the earlier one is
             if not zero[block] and zero[twin[block]]:
@@ -201,7 +202,7 @@ class _Search:
         heappush(self.open, (-key, self.count, bound, Domain(zero, low, high)))
 
     def rule_out(self, domain: Domain) -> Domain | None:
-        """The node without blocks that lose even with all help of the other side and none of their own; None if empty."""
+        """The node without blocks that lose even with all help of the other side, none of their own; None if empty."""
         sale = self.problem.sign > 0
         while True:
             least = np.where(domain.zero, 0, domain.low)
@@ -218,24 +219,21 @@ class _Search:
                 return domain
             domain = Domain(domain.zero, np.where(lost, 0, domain.low), np.where(lost, 0, domain.high))
 
-    def nudge(self, domain: Domain, found: Candidate, partial: Mask) -> Candidate:
-        """If rounding made a loser, the same with partly filled blocks a lot lower, or higher: prices step there."""
+    def nudge(self, domain: Domain, found: Candidate, partial: Mask) -> None:
+        """If rounding made a loser, try partly filled blocks a lot lower or higher: prices step there."""
         step = PPM * self.problem.lot // np.maximum(self.problem.profile.max(1), 1) + 1
-        for way in (0, -1, 1, -2):
+        for way in (-1, 1, -2) if not found.valid else ():
             fill = np.where(partial, found.fill + way * step, found.fill)
             fill = np.where(partial, np.clip(fill, domain.low, domain.high), fill)
-            tried = self.try_fill(fill)
-            if tried.valid:
-                return tried
-        return found
+            if self.try_fill(fill).valid:
+                return
 
     def repair(self, found: Candidate) -> Candidate:
         """Drop the worst loser until nobody loses."""
         while not found.valid and found.fill.any():
             fill = found.fill.copy()
-            accepted = fill > 0
-            gain = np.where(accepted, found.priced.gain, None)
-            fill[min(np.flatnonzero(accepted), key=lambda block: (gain[block], -block))] = 0
+            gain = found.priced.gain
+            fill[min(np.flatnonzero(fill), key=lambda block: (gain[block], -block))] = 0
             found = self.try_fill(fill)
         return found
 

@@ -21,7 +21,7 @@ from market.errors import ConfigError, Refusal
 from market.exchange import Outcome
 from market.grid import Grid
 from market.orders import Kind, Side, TimeInForce
-from market.tables import Field, Schema, Table, memory_dtype, pick_rows, wire_dtype
+from market.tables import Field, Schema, Table, join_rows, memory_dtype, pick_rows, wire_dtype
 from market.units import ENERGY_BOUND, PPM, PRICE_BOUND, Int
 
 BLOCK_FIELDS: Schema = (
@@ -70,17 +70,30 @@ def no_blocks() -> Blocks:
     return Blocks(np.zeros(0, BLOCK), np.zeros((0, 1), np.int64))
 
 
+def join_blocks(one: Blocks, other: Blocks) -> Blocks:
+    """Blocks after one another."""
+    longest = max(one.profile_wh.shape[1], other.profile_wh.shape[1])
+    profiles = [np.pad(b.profile_wh, ((0, 0), (0, longest - b.profile_wh.shape[1]))) for b in (one, other)]
+    return Blocks(join_rows(one.table, other.table), np.concatenate(profiles))
+
+
+def value_of(blocks: Blocks, filled_wh: Int) -> int:
+    """Value of what blocks filled (blocks, slots) at their limits [uJPY], purchases less sales."""
+    sign = np.where(blocks.table["side"] == int(Side.BUY), 1, -1).astype(object)
+    return int((sign * blocks.table["price"].astype(object) * filled_wh.sum(1).astype(object)).sum())
+
+
 @dataclass(frozen=True)
 class BlockOutcome:
     """What one call of `trade_blocks` did.
 
-    - outcome: as of `trade`; codes, fills and lapses are those of the simple orders, contracts name the blocks' parties
-      and references too, one contract per slot and counterparty;
+    - outcome: as of `trade`; codes, fills and lapses are those of the simple orders, contracts those of blocks too,
+      slot by slot, with the block's party and reference;
     - codes (blocks,): Refusal of each block, ADMITTED where it took part;
     - fill_ppm (blocks,), filled_wh (blocks, longest): part filled and energy of each slot [Wh];
     - in_money (blocks,): rejected though the clearing prices would have paid (paradoxically rejected);
     - resting: blocks still live (continuous trade only);
-    - welfare_ujpy: value of all fills at limit prices, purchases less sales, blocks included;
+    - welfare_ujpy: value at limit prices of what the orders and blocks given now filled, purchases less sales;
     - bound_ujpy: no acceptance has more welfare than this; None in continuous trade, where nothing is searched;
     - search: `exact` (proved best), `limited` (node limit reached) or `arrival` (continuous).
     """
@@ -120,13 +133,13 @@ def check_blocks(
     table = blocks.table
     slot, world = table["slot"].astype(np.int64), table["world"]
     if past_last_open is not None:
-        _mark(codes, slot + table["slots"] > past_last_open[world], Refusal.BEYOND_HORIZON)
+        _mark(codes, np.asarray(slot + table["slots"] > past_last_open[world]), Refusal.BEYOND_HORIZON)
     if first_open is not None:
         _mark(codes, slot < first_open[world], Refusal.CLOSED)
     _check_numbers(design, blocks, codes)
     _mark(codes, table["area"] >= len(grid.areas), Refusal.UNKNOWN_AREA)
     known = np.isin(table["side"], list(Side)) & np.isin(table["time_in_force"], list(TimeInForce))
-    _mark(codes, ~known, Refusal.UNKNOWN_KIND)
+    _mark(codes, np.asarray(~known), Refusal.UNKNOWN_KIND)
     if total_of(blocks.profile_wh[codes == 0].ravel()) >= ENERGY_BOUND:
         _check_sums(blocks, codes, "slot", {})
     return codes
@@ -177,6 +190,17 @@ def _check_sums(blocks: Blocks, codes: Codes, name: str, used: dict[tuple[int, i
             used.update(zip(cells, energy, strict=True))
 
 
+def _mark_names(blocks: Blocks, codes: Codes, simple: tuple[Table, Table], resting: Blocks | None) -> None:
+    """Refuse blocks whose party has a live or new order of the same reference; codes in place."""
+    parties = np.unique(blocks.table["party"])
+    tables = [table[np.isin(table["party"], parties)] for table in simple]
+    tables = [table[table["kind"] != int(Kind.CANCEL)] for table in tables] + ([resting.table] if resting else [])
+    names = {name for table in tables for name in table[["world", "party", "reference"]].tolist()}
+    for row in np.flatnonzero(codes == 0) if names else []:
+        if blocks.table[row][["world", "party", "reference"]].item() in names:
+            codes[row] = Refusal.DUPLICATE_REFERENCE
+
+
 def _used_by(orders: Table) -> dict[tuple[int, int, int], int]:
     """Energy of simple orders by world, side and market [Wh]."""
     rows = orders[orders["kind"] != int(Kind.CANCEL)]
@@ -225,17 +249,19 @@ def trade_blocks(
     codes[(codes == 0) & outside] = Refusal.BEYOND_HORIZON
     if total_of(orders["energy"]) + total_of(blocks.profile_wh[codes == 0].ravel()) >= ENERGY_BOUND:
         _check_sums(blocks, codes, "market", _used_by(orders))
-    taking = blocks.pick(codes == 0)
+    _mark_names(blocks, codes, (resting, orders), resting_blocks)
     if design.pairs == "continuous":
-        from market.block_pairing import meet_blocks
+        from market.block_pairing import Floor, meet_blocks
 
-        return meet_blocks(
-            design, grid, resting, orders, blocks, codes, resting_blocks or no_blocks(), capacity_wh, flow_wh, now, owner
-        )
+        floor = Floor(design, grid, capacity_wh, now, owner, resting, flow_wh, [])
+        return meet_blocks(floor, orders, blocks, codes, resting_blocks or no_blocks())
     if design.pairs != "uniform":
-        raise ConfigError(f"design {design.name!r} takes no block orders", do="choose an auction or a continuous design")
+        raise ConfigError(
+            f"design {design.name!r} takes no block orders", do="choose an auction or a continuous design"
+        )
     from market.block_auction import Surroundings, auction_blocks
 
+    taking = blocks.pick(codes == 0)
     around = Surroundings(design, grid, capacity_wh, flow_wh, now, limit_wh, retail, owner)
     done = auction_blocks(around, orders, taking, most_nodes)
     spread = np.zeros(len(blocks), np.int64)

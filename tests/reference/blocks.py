@@ -1,4 +1,4 @@
-"""Referee for blocks: every acceptance is cleared as an ordinary auction, losers are looked for, the best one counts."""
+"""Referee for blocks: every acceptance is cleared as an ordinary auction, losers are looked for, the best counts."""
 
 from itertools import product
 from typing import NamedTuple
@@ -107,7 +107,7 @@ def clear_at(design: MarketDesign, case: Case, energy: Int) -> tuple[int, bool]:
 
 
 def best_acceptance(design: MarketDesign, case: Case) -> tuple[int, Int]:
-    """Welfare [uJPY] and energies (blocks, slots) of the best acceptance: most welfare, most energy, earliest blocks."""
+    """Welfare [uJPY] and energies (blocks, slots) of the best acceptance: welfare, then energy, then arrival."""
     profile = case.blocks.profile_wh
     least = case.blocks.table["min_fill_ppm"]
     choices = [fills_of(p, int(m), design.lot_wh) for p, m in zip(profile, least, strict=True)]
