@@ -143,7 +143,7 @@ class Relaxation:
         return added
 
     def solve(self, domain: Domain) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Best fills (blocks,) of the domain's hull and each market's value there; raises RuntimeError without optimum."""
+        """Best fills (blocks,) of the domain's hull and each market's value; raises RuntimeError without optimum."""
         blocks = len(domain.low)
         lower = np.where(domain.zero, 0, domain.low) / PPM
         columns = np.arange(blocks, dtype=np.int32)

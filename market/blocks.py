@@ -172,7 +172,7 @@ def _check_numbers(design: MarketDesign, blocks: Blocks, codes: Codes) -> None:
     _mark(codes, (profile % design.lot_wh != 0).any(1), Refusal.OFF_LOT)
     _mark(codes, large, Refusal.TOO_LARGE)
     _mark(codes, (inside != (profile != 0)).any(1), Refusal.BLOCK_GAP)
-    _mark(codes, (profile < 0).any(1) | ~(profile > 0).any(1), Refusal.NOT_POSITIVE)
+    _mark(codes, np.asarray((profile < 0).any(1) | (profile <= 0).all(1)), Refusal.NOT_POSITIVE)
 
 
 def _check_sums(blocks: Blocks, codes: Codes, name: str, used: dict[tuple[int, int, int], int]) -> None:
