@@ -154,7 +154,7 @@ class _Search:
         partial = (domain.low < domain.high) & (fill * PPM > domain.low) & (fill < 1 - WHOLE_FILL)
         if not between.any() and partial.any():
             self.nudge(domain, found, partial)
-            if bound - self.best.priced.value <= abs(bound) // REST:
+            if max(bound - self.best.priced.value, 1) <= abs(bound) // REST:
                 self.settled = max(self.settled, bound)
                 return
         if between.any():

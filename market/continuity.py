@@ -3,8 +3,8 @@
 A bundle of short contracts whose counterparty differs every half hour equals a long-term contract if the generator
 can run continuously, and if the consumer's procurement is promised for long. So a seller is measured by the lengths of
 the runs of slots in which it delivers without a gap, a buyer by the share of its demand that was contracted more than a
-month before delivery. Both are read from the contract table; contracts of the last resort count unless the caller leaves
-them out.
+month before delivery. Both are read from the contract table; contracts of the last resort count unless the caller
+leaves them out.
 """
 
 from dataclasses import dataclass
