@@ -140,26 +140,46 @@ def energies(problem: Problem, fill_ppm: Int) -> Int:
     return np.asarray(lots * problem.lot)
 
 
-def price_blocks(problem: Problem, energy: Int, near: Int) -> Priced:
-    """The auctions at these energies (blocks, slots); `near` (markets, nodes) holds prices of a neighbour, in place."""
-    from market.block_kernels import count_in_money, price_markets
+class Lane(NamedTuple):
+    """The last of a row of auctions: prices (markets, nodes) and energies of blocks (markets, areas, 2), in place."""
 
-    frame = problem.frame
-    blocks = np.zeros((len(near), frame.sale.shape[1], 2), np.int64)
+    price: Int
+    held: Int
+
+
+def make_lane(problem: Problem) -> Lane:
+    """A lane without an auction yet."""
+    markets, areas = problem.frame.sale.shape
+    nodes = problem.frame.first.shape[1] - 1
+    return Lane(np.full((markets, nodes), problem.floor, np.int64), np.full((markets, areas, 2), -1, np.int64))
+
+
+def margins_of(problem: Problem, energy: Int, lane: Lane) -> Int:
+    """What each slot of each block earns at these energies (blocks, slots) [mJPY/kWh]; prices are left in the lane."""
+    from market.block_kernels import price_markets
+
+    blocks = np.zeros_like(lane.held)
     here = problem.market >= 0
-    where = (problem.market, np.broadcast_to(problem.area[:, None], here.shape))
+    area = np.broadcast_to(problem.area[:, None], here.shape)
     sells = np.broadcast_to((problem.sign[:, None] + 1) // 2, here.shape)
-    np.add.at(blocks, (where[0][here], where[1][here], sells[here]), energy[here])
-    price_markets(frame, problem.network, problem.floor, problem.top, blocks, near)
-    counts = np.empty((*frame.sale.shape, 4), np.int64)
-    count_in_money(frame, near, counts)
-    at_slot = near[where]
-    margin = np.where(here, problem.sign[:, None] * (at_slot - problem.limit[:, None]), 0)
-    edge = np.where(problem.sign > 0, problem.floor, problem.top)[:, None]
-    dual, exact = _dual_values(problem, near, counts), margin.astype(object)
+    np.add.at(blocks, (problem.market[here], area[here], sells[here]), energy[here])
+    price_markets(problem.frame, problem.network, problem.floor, problem.top, blocks, lane.price, lane.held)
+    return np.where(here, problem.sign[:, None] * (lane.price[problem.market, area] - problem.limit[:, None]), 0)
+
+
+def price_blocks(problem: Problem, energy: Int, lane: Lane) -> Priced:
+    """The auctions at these energies (blocks, slots); the lane holds a neighbour and then this one."""
+    from market.block_kernels import count_in_money
+
+    margin = margins_of(problem, energy, lane)
+    counts = np.empty((*problem.frame.sale.shape, 4), np.int64)
+    count_in_money(problem.frame, lane.price, counts)
+    dual, exact = _dual_values(problem, lane.price, counts), margin.astype(object)
     gain = (exact * energy).sum(1)
-    loose = bool((here & (energy > 0) & (at_slot == edge)).any())
-    return Priced(near.copy(), dual, exact, gain, int(dual.sum() + gain.sum()), loose)
+    # the margin at the end of the band at which energy is offered or wanted at any price
+    edge = np.where(problem.sign > 0, problem.floor - problem.limit, problem.limit - problem.top)[:, None]
+    loose = bool(((energy > 0) & (margin == edge)).any())
+    return Priced(lane.price.copy(), dual, exact, gain, int(dual.sum() + gain.sum()), loose)
 
 
 def _dual_values(problem: Problem, price: Int, counts: Int) -> Exact:

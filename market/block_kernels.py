@@ -56,10 +56,11 @@ def book_at(frame: Frame, market: int, below: Int, wanted: Int) -> Book:
 
 
 @njit(cache=True)
-def price_markets(frame: Frame, network: Network, floor: int, top: int, blocks: Int, price: Int) -> None:
+def price_markets(frame: Frame, network: Network, floor: int, top: int, blocks: Int, price: Int, held: Int) -> None:
     """Smallest optimal prices at these energies of blocks (markets, areas, 2: bought, sold), from `price` on, in place.
 
-    `price` (markets, nodes) holds a neighbouring answer; the start decides only how long it takes.
+    `price` (markets, nodes) holds the answer for the energies `held`, which are brought up to date: a market whose
+    energies are the same keeps its prices, for the others these are where the way to the new ones begins.
     """
     nodes, most = price.shape[1], 0
     for market in range(len(price)):
@@ -68,6 +69,9 @@ def price_markets(frame: Frame, network: Network, floor: int, top: int, blocks: 
     slope, own = np.empty(len(network.subsets.mask), np.int64), np.empty(nodes + 1, np.int64)
     lines = Lines(network.lines.source, network.lines.target, np.empty((len(network.lines.source), 2), np.int64))
     for market in range(len(price)):
+        if (held[market] == blocks[market]).all():
+            continue
+        held[market] = blocks[market]
         for area in range(frame.sale.shape[1]):
             frame.energy[frame.purchase[market, area]] = blocks[market, area, 0]
             frame.energy[frame.sale[market, area]] = blocks[market, area, 1]

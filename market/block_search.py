@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from market.block_books import Mask, Priced, Problem, energies, price_blocks
+from market.block_books import Mask, Priced, Problem, energies, make_lane, margins_of, price_blocks
 from market.block_bounds import Domain, Relaxation, Ties, bound_at
 from market.units import PPM, Int
 
@@ -29,6 +29,8 @@ ROOT_ROUNDS, NODE_ROUNDS = 200, 8
 """Auctions priced for the relaxation of the first node and of each other one."""
 REST = 10**9
 """A node with partly filled blocks is left when no more than this part of the welfare can be won."""
+SOME_TENS, LESS = 60, 10
+"""Beyond so many blocks in a group, where a proof is rare, this part of the nodes is looked at."""
 PASSES = 4
 """Rounds of the local search over all blocks."""
 WHOLE_FILL = 1e-9
@@ -59,7 +61,8 @@ class Candidate(NamedTuple):
 
 def search(problem: Problem, confirm: Confirm, most_nodes: int) -> Found:
     """The acceptance of most welfare without losers; of equals the one with more block energy, then earlier blocks."""
-    return _Search(problem, confirm).run(most_nodes)
+    few = len(problem.sign) <= SOME_TENS
+    return _Search(problem, confirm).run(most_nodes if few else most_nodes // LESS)
 
 
 class _Search:
@@ -67,12 +70,11 @@ class _Search:
 
     def __init__(self, problem: Problem, confirm: Confirm) -> None:
         self.problem, self.confirm, self.ties = problem, confirm, Ties(problem)
-        nodes = problem.frame.first.shape[1] - 1
-        # prices of the last auction, of the last one with all supply allowed and of the last one with all demand
-        self.near = np.full((3, len(problem.frame.room), nodes), problem.floor, np.int64)
+        # the last auction, the last one with all help to sales, and to purchases
+        self.lanes = tuple(make_lane(problem) for _ in range(3))
         self.twin = _twins(problem)
         nothing = np.zeros(len(problem.sign), np.int64)
-        self.best = self.judge(nothing, price_blocks(problem, np.zeros_like(problem.profile), self.near[0]))
+        self.best = self.judge(nothing, price_blocks(problem, np.zeros_like(problem.profile), self.lanes[0]))
         self.relaxation = Relaxation(problem, self.best.priced)
         self.open: list[tuple[int, int, int, Domain]] = []
         self.count, self.settled = 0, self.best.priced.value
@@ -113,7 +115,7 @@ class _Search:
     def try_fill(self, fill: Int) -> Candidate:
         """Price the auction at these fills; the best valid candidate is kept."""
         fill = own_fill(self.problem, fill)
-        priced = price_blocks(self.problem, energies(self.problem, fill), self.near[0])
+        priced = price_blocks(self.problem, energies(self.problem, fill), self.lanes[0])
         found = self.judge(fill, priced)
         if found.valid and found.key > self.best.key:
             self.best = found
@@ -128,7 +130,7 @@ class _Search:
             if key <= self.best.key:
                 return
             energy = np.floor(self.problem.profile * fill[:, None] + WHOLE_FILL).astype(np.int64)
-            priced = price_blocks(self.problem, energy, self.near[0])
+            priced = price_blocks(self.problem, energy, self.lanes[0])
             bound, key = _smaller((bound, key), bound_at(self.ties, priced, domain))
             if key <= self.best.key:
                 return
@@ -211,7 +213,7 @@ class _Search:
                 tested = own & (domain.high > 0) & (self.problem.flat | (domain.low == PPM))
                 if tested.any():
                     energy = energies(self.problem, np.where(own, least, domain.high))
-                    margin = price_blocks(self.problem, energy, self.near[lane]).margin
+                    margin = margins_of(self.problem, energy, self.lanes[lane]).astype(object)
                     lost |= tested & ((margin * energies(self.problem, domain.low)).sum(1) < 0)
             if (lost & ~domain.zero).any():
                 return None
@@ -286,9 +288,13 @@ def _rounded(domain: Domain, fill: Floats) -> Int:
 
 
 def _less_filled(domain: Domain, found: Candidate) -> list[Domain]:
-    """The node without what fills no block less than `found`, in parts that do not overlap; the worst loser first."""
+    """The node without what fills no block less than `found`, in parts that do not overlap.
+
+    What earns most is filled less first: that costs most, so those parts, which fix little, are soon out; the worst
+    loser comes last, where all others are fixed.
+    """
     children: list[Domain] = []
-    for block in sorted(range(len(found.fill)), key=lambda b: (found.priced.gain[b], b)):
+    for block in sorted(range(len(found.fill)), key=lambda b: (-found.priced.gain[b], b)):
         fill, low, high = int(found.fill[block]), int(domain.low[block]), int(domain.high[block])
         if fill == 0:
             continue
