@@ -19,7 +19,7 @@ from market.blocks import Blocks
 from market.design import MarketDesign
 from market.grid import Grid
 from market.orders import Kind, Side
-from market.splitting import _network, _room
+from market.splitting import network_of, room_of
 from market.tables import Table
 from market.units import PPM, Int
 
@@ -81,8 +81,8 @@ def make_problem(
     limit_wh: Int | None,
 ) -> Problem:
     """Books of all markets given, with places for blocks; `market` of orders and blocks counts from the first one."""
-    network = _network(grid)
-    room = _room(design, grid, capacity_wh, flow_wh, limit_wh)
+    network = network_of(grid)
+    room = room_of(design, grid, capacity_wh, flow_wh, limit_wh)
     frame = _make_frame(design, orders, room, len(grid.areas), len(network.subsets.incident))
     table, longest = blocks.table, blocks.profile_wh.shape[1]
     inside = np.arange(longest) < table["slots"][:, None]

@@ -239,7 +239,7 @@ def trade_blocks(
         blocks: given now; those that `check_blocks` refuses take no part and have a code.
         resting_blocks: live blocks of earlier calls (continuous designs only).
         most_nodes: sets of acceptances looked at in each group of blocks that share slots before the search stops, a
-            tenth of it in groups of more than 60 (auctions); a count, so that the result does not depend on the machine.
+            tenth of it in groups of more than 60 (auctions); a count, so that no result depends on the machine.
 
     Raises ConfigError for a design without trade, and for joint limits that are no fences in an auction.
     """

@@ -96,7 +96,7 @@ def clear(
     Grids whose limits are fences only; `limit_wh` (markets, limits) stands in for the grid's own bounds.
     """
     bids = gather(design, grid, orders, len(capacity_wh))
-    room = _room(design, grid, capacity_wh, flow_wh, limit_wh)
+    room = room_of(design, grid, capacity_wh, flow_wh, limit_wh)
     return Cleared(bids, _clear(design, grid, bids, room))
 
 
@@ -151,7 +151,7 @@ def gather(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> "Ga
     from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, gather_bids
 
     bids: Gathered
-    status, bids = gather_bids(orders, markets, len(grid.areas), len(_network(grid).subsets.incident))
+    status, bids = gather_bids(orders, markets, len(grid.areas), len(network_of(grid).subsets.incident))
     if status != IN_ORDER:
         what = {
             NO_SUCH_BOOK: "an order names an area or market that does not exist",
@@ -161,7 +161,7 @@ def gather(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> "Ga
     return bids
 
 
-def _room(design: MarketDesign, grid: Grid, capacity_wh: Int, flow_wh: Int, limit_wh: Int | None) -> Int:
+def room_of(design: MarketDesign, grid: Grid, capacity_wh: Int, flow_wh: Int, limit_wh: Int | None) -> Int:
     """Room of each line of the graph (markets, lines, 2): capacity less use, with netting plus use the other way."""
     room = np.subtract(capacity_wh, flow_wh, dtype=np.int64)
     if design.netting:
@@ -181,7 +181,7 @@ def limits_of(grid: Grid, markets: int, limit_wh: Int | None) -> Int:
 def _clear(design: MarketDesign, grid: Grid, bids: "Gathered", room: Int) -> "Result":
     from market.splitting_kernels import Rules, make_result
 
-    network = _network(grid)
+    network = network_of(grid)
     rules = Rules(
         int(design.band_mjpy_kwh[0]), design.margin == "pro-rata", design.lot_wh, bool(len(network.lines.source))
     )
@@ -232,7 +232,7 @@ def write_contracts(
     pairs = pair_markets(bids, result)
     table = np.empty(len(pairs.sell), CONTRACT)
     write_rows(orders, bids, result, pairs, now, table)
-    network = _network(grid)
+    network = network_of(grid)
     if not grid.limits and not network.paths.extra.size:
         return table, grid.paths
     source = bids.area[pairs.sell]
@@ -242,7 +242,7 @@ def write_contracts(
 
 def _own_paths(grid: Grid, path: Int, source: Int) -> tuple[Int, tuple[Steps, ...]]:
     """Rows of the grid's path table for paths of the expanded graph, and the table with what it did not have."""
-    network = _network(grid)
+    network = network_of(grid)
     graph, known = expand(grid), {steps: row for row, steps in enumerate(grid.paths)}
     steps_of: dict[tuple[int, int], Steps] = {}
     for row, area in {(int(r), int(a)) for r, a in zip(path, source, strict=True)}:
@@ -255,7 +255,8 @@ def _own_paths(grid: Grid, path: Int, source: Int) -> tuple[Int, tuple[Steps, ..
 
 
 @lru_cache(maxsize=64)
-def _network(grid: Grid) -> "Network":
+def network_of(grid: Grid) -> "Network":
+    """Graph of the grid, joint limits as lines: what the kernels need of it, made once."""
     from market.contract_kernels import Paths
     from market.pricing import Lines, Subsets
     from market.splitting_kernels import Network

@@ -16,6 +16,7 @@ import pytest
 from agents.observing import LAYOUT, OBSERVATION
 from agents.quoting import ACTION, ACTION_LAYOUT, TRUTHFUL
 from experiments.glossary import GLOSSARY
+from market.blocks import BLOCK_FIELDS
 from market.certificates import CERTIFICATE_FIELDS
 from market.contracts import CONTRACT_FIELDS
 from market.design import DESIGNS
@@ -91,6 +92,9 @@ def layouts_page() -> str:
                 "## Orders",
                 "Columns without a wire type are not in the signed bytes: the envelope says who sent a row.",
                 describe(ORDER_FIELDS),
+                "## Blocks",
+                "Orders over several slots; the energy of each slot of the run [Wh] stands beside the table.",
+                describe(BLOCK_FIELDS),
                 "## Contracts",
                 describe(CONTRACT_FIELDS),
                 "## Plans",

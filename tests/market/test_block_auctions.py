@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from market.blocks import BlockOutcome, Blocks, join_blocks, trade_blocks
 from market.design import find_design
-from market.grid import Grid, Line
+from market.grid import Grid, Limit, Line
 from market.orders import Side, no_orders
 from market.tables import join_rows
 from market.units import PPM
@@ -58,6 +58,24 @@ def test_the_search_finds_the_best_of_all_parts() -> None:
     """60 random markets with up to three blocks that may be filled in part: every lot tried."""
     for seed in range(60):
         check_against_all_acceptances(seed, most_blocks=3, partial=0.6)
+
+
+@pytest.mark.parametrize("kind", ["fence", "ring"])
+def test_fences_and_large_grids_are_searched_as_well(kind: str) -> None:
+    """A joint limit over the lines of one area; a ring of twelve areas, which is priced by cuts: best of all."""
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        if kind == "fence":
+            lines = (Line("a", 0, 1), Line("b", 0, 2), Line("c", 1, 2))
+            grid = Grid(("0", "1", "2"), lines, (Limit("fence", (1, 1, 0), int(rng.integers(0, 15))),))
+        else:
+            lines = tuple(Line(f"{n}", n, (n + 1) % 12) for n in range(12))
+            grid = Grid(tuple(f"area {n}" for n in range(12)), lines)
+        case = random_case(rng, grid, 2, 4)._replace(orders=random_orders(rng, grid, 2, most=40))
+        case = case._replace(flow_wh=0 * case.flow_wh)
+        found, (welfare, energy) = clear(case), best_acceptance(SPOT, case)
+        assert (found.welfare_ujpy, found.bound_ujpy) == (welfare, welfare)
+        assert (found.filled_wh == energy).all()
 
 
 @pytest.mark.slow

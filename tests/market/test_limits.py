@@ -133,9 +133,9 @@ def test_minimum_cuts_find_the_prices_that_listed_sets_find(monkeypatch: pytest.
         listed = auction(grid, orders, capacity, flow)
         with monkeypatch.context() as patch:
             patch.setattr(splitting, "MOST_LISTED", 0)
-            splitting._network.cache_clear()
+            splitting.network_of.cache_clear()
             cut = auction(grid, orders, capacity, flow)
-        splitting._network.cache_clear()
+        splitting.network_of.cache_clear()
         assert listed.price is not None
         assert (listed.price == cut.price).all()
         assert (listed.filled_wh == cut.filled_wh).all()
