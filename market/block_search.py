@@ -28,7 +28,7 @@ from market.units import PPM, Int
 ROOT_ROUNDS, NODE_ROUNDS = 200, 8
 """Auctions priced for the relaxation of the first node and of each other one."""
 REST = 10**9
-"""A node with partly filled blocks is left when no more than this part of the welfare can be won."""
+"""A node with partly filled blocks is left when no more than one part in so many of the welfare can be won."""
 SOME_TENS, LESS = 60, 10
 """Beyond so many blocks in a group, where a proof is rare, this part of the nodes is looked at."""
 PASSES = 4
