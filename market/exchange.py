@@ -81,7 +81,9 @@ def trade(
     from market.splitting import trade_uniform
 
     if design.pairs == "continuous":
-        return trade_continuous(design, grid, resting, orders, capacity_wh, flow_wh, now)
+        return trade_continuous(
+            design, grid, resting, orders, capacity_wh, flow_wh, now, limit_wh=limit_wh, owner=owner
+        )
     if design.pairs == "uniform":
         return trade_uniform(design, grid, orders, capacity_wh, flow_wh, now, limit_wh)
     count = len(orders)

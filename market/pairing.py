@@ -10,71 +10,102 @@
   gate, or lapses if `immediate`.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from market.contracts import CONTRACT
 from market.design import MarketDesign
 from market.exchange import Outcome
+from market.fences import limit_use
 from market.grid import Grid
-from market.orders import Side, TimeInForce
-from market.tables import Table, join_rows, pick_rows
+from market.orders import ORDER
+from market.tables import Table
 from market.units import Int
+
+NOBODY = np.zeros(0, np.int64)
+"""No owners are given: every party owns itself."""
 
 
 def trade_continuous(
-    design: MarketDesign, grid: Grid, resting: Table, orders: Table, capacity_wh: Int, flow_wh: Int, now: Int
+    design: MarketDesign,
+    grid: Grid,
+    resting: Table,
+    orders: Table,
+    capacity_wh: Int,
+    flow_wh: Int,
+    now: Int,
+    *,
+    limit_wh: Int | None = None,
+    owner: Int | None = None,
 ) -> Outcome:
     """Let orders arrive one after another in every market; see `market.exchange.trade` for the arguments."""
-    from market.pairing_kernels import match_markets, order_by_market
+    from market.book_kernels import MORE_WORDS, WORDS_PER_AREA, WORDS_PER_ROW
+    from market.pairing_kernels import match_markets
 
-    rows = join_rows(resting, orders)
-    arriving = np.arange(len(rows)) >= len(resting)
-    use = flow_wh.copy()
-    places, busy, start = order_by_market(rows, len(capacity_wh))
-    makers, takers, sizes, paths, codes, left, withdrawn = match_markets(
-        rows, places, busy, start, arriving, grid.path_ranges, grid.path_table, capacity_wh, use, design.netting
+    use, rows = flow_wh.copy(), len(resting) + len(orders)
+    # memory comes from NumPy, which asks for large pages
+    words = WORDS_PER_ROW * rows + WORDS_PER_AREA * len(grid.areas) + MORE_WORDS + rows
+    contracts, live, codes, filled, lapsed, withdrawn = match_markets(
+        _plain(resting),
+        _plain(orders),
+        np.empty(2 * len(orders) + 1, CONTRACT),
+        np.empty(len(resting) + len(orders), ORDER),
+        np.empty(words, np.int64),
+        capacity_wh,
+        use,
+        *_limits(design, grid, use, limit_wh),
+        grid.path_ranges,
+        grid.path_table,
+        limit_weights(grid, design.netting),
+        design.netting,
+        NOBODY if owner is None else owner,
+        now,
     )
-    filled = np.zeros(len(rows), np.int64)
-    np.add.at(filled, makers, sizes)
-    np.add.at(filled, takers, sizes)
-    given = slice(len(resting), None)
-    stays = (left > 0) & ~(arriving & (rows["time_in_force"] == TimeInForce.IMMEDIATE))
-    remaining = pick_rows(rows, stays)
-    remaining["energy"] = left[stays]
-    return Outcome(
-        contracts=_write_contracts(rows, makers, takers, sizes, paths, now),
-        resting=remaining,
-        codes=codes[given],
-        filled_wh=filled[given],
-        expired_wh=np.where(stays, 0, left)[given],
-        cancelled_wh=int(withdrawn.sum()),
-        flow_wh=use,
-        price=None,
+    return Outcome(contracts, live, codes, filled, lapsed, withdrawn, use, None)
+
+
+def _plain(table: Table) -> Table:
+    """The table as one writable block of memory, the only kind the kernels are compiled for."""
+    return table if table.flags.carray else table.copy()
+
+
+def _limits(design: MarketDesign, grid: Grid, use_wh: Int, limit_wh: Int | None) -> tuple[Int, Int]:
+    """Bound and use of each joint limit (markets, limits) [Wh]."""
+    if not grid.limits:
+        none = np.zeros((len(use_wh), 0), np.int64)
+        return none, none
+    bound = np.array([limit.most_wh for limit in grid.limits], np.int64) if limit_wh is None else limit_wh
+    return np.ascontiguousarray(np.broadcast_to(bound, (len(use_wh), len(grid.limits)))), limit_use(
+        grid, use_wh, design.netting
     )
 
 
-def _write_contracts(rows: Table, makers: Int, takers: Int, sizes: Int, paths: Int, now: Int) -> Table:
-    """One contract per fill; the maker's limit is the price of both sides."""
-    contracts = np.zeros(len(sizes), CONTRACT)
-    maker, taker = pick_rows(rows, makers), pick_rows(rows, takers)
-    taker_buys = taker["side"] == Side.BUY
-    for name in ("slot", "world", "market"):
-        contracts[name] = taker[name]
-    for who, side, takes in (("buyer", "buy", taker_buys), ("seller", "sell", ~taker_buys)):
-        contracts[who] = np.where(takes, taker["party"], maker["party"])
-        contracts[f"{side}_reference"] = np.where(takes, taker["reference"], maker["reference"])
-    contracts["energy"], contracts["path"] = sizes, paths
-    contracts["buy_price"] = contracts["sell_price"] = maker["price"]
-    contracts["formed"] = now[contracts["world"]]
-    return contracts
+@lru_cache(maxsize=64)
+def limit_weights(grid: Grid, netting: bool) -> Int:
+    """What one Wh on each path adds to the use of each joint limit (paths, limits); see `market.fences.limit_use`."""
+    steps = grid.path_table
+    use = np.zeros((len(steps), len(grid.lines), 2), np.int64)
+    path, place = np.nonzero(steps)
+    step = steps[path, place]
+    np.add.at(use, (path, np.abs(step) - 1, (step < 0).astype(np.int64)), 1)
+    return limit_use(grid, use, netting)
 
 
 def best_quotes(
-    design: MarketDesign, grid: Grid, resting: Table, cell: Int, cells: int, capacity_wh: Int, flow_wh: Int
+    design: MarketDesign,
+    grid: Grid,
+    resting: Table,
+    cell: Int,
+    cells: int,
+    capacity_wh: Int,
+    flow_wh: Int,
+    limit_wh: Int | None = None,
 ) -> tuple[Int, Int]:
     """Best bid and ask an order of each area could meet now, (cells, areas) each; int64 extremes without a quote.
 
-    `cell` (resting,) says which row of the result an order belongs to: the caller's open slots.
+    `cell` (resting,) says which row of the result an order belongs to: the caller's open slots, each of one market.
+    Room of lines and joint limits counts (`limit_wh` as in `market.exchange.trade`); who owns an order does not.
     """
     from market.pairing_kernels import scan_quotes
 
@@ -82,14 +113,16 @@ def best_quotes(
     bids = np.full((cells, len(grid.areas)), extreme.min, np.int64)
     asks = np.full((cells, len(grid.areas)), extreme.max, np.int64)
     scan_quotes(
-        resting,
-        cell=cell,
-        ranges=grid.path_ranges,
-        paths=grid.path_table,
-        capacity=capacity_wh,
-        use=flow_wh,
-        netting=design.netting,
-        bids=bids,
-        asks=asks,
+        _plain(resting),
+        cell,
+        capacity_wh,
+        flow_wh,
+        *_limits(design, grid, flow_wh, limit_wh),
+        grid.path_ranges,
+        grid.path_table,
+        limit_weights(grid, design.netting),
+        design.netting,
+        bids,
+        asks,
     )
     return bids, asks

@@ -1,229 +1,459 @@
 """Kernels of continuous trade, compiled by numba; import only inside functions.
 
-`match_markets` walks the rows of each market in order of arrival. Resting candidates are scanned
-linearly: books of one half hour hold tens of orders here.
+`match_markets` lets the rows of each market arrive one after another (`market.book_kernels` is the book). Markets
+without arrivals are only passed on. The best resting order is sought area by area, and a path to it only where its
+price is better than what was found so far.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from market.book_kernels import (
+    BUY,
+    CANCEL,
+    END,
+    FEW,
+    FILLED,
+    LEFT,
+    PLACE,
+    PRICE,
+    TOP,
+    Bits,
+    Book,
+    Places,
+    enter,
+    inlined,
+    kernel,
+    leave,
+    make_book,
+    next_live,
+    open_book,
+    queue_of,
+)
+from market.errors import Refusal
+from market.orders import Kind
 from market.tables import Table
 from market.units import Int
 
-CANCEL, REPLACE, BUY, IMMEDIATE = 2, 3, 1, 2
-NOTHING_TO_CANCEL, DUPLICATE_REFERENCE = 11, 10
+REPLACE = int(Kind.REPLACE)
+NOTHING_TO_CANCEL, DUPLICATE_REFERENCE = int(Refusal.NOTHING_TO_CANCEL), int(Refusal.DUPLICATE_REFERENCE)
+UNBOUNDED = 1 << 62
 Columns = npt.NDArray[Any]
 
 
-@njit(cache=True)
-def order_by_market(table: Table, markets: int) -> tuple[Int, Int, Int]:
-    """Row numbers sorted by (market, sequence), the markets that have rows, and where each of those begins (n + 1,)."""
-    market, sequence = table["market"], table["sequence"]
+class Ways(NamedTuple):
+    """Paths by ordered pair of areas, and what a Wh on each takes of each joint limit (paths, limits)."""
+
+    ranges: Int
+    paths: Int
+    weights: Int
+    netting: bool
+
+
+class Room(NamedTuple):
+    """Lines (markets, lines, 2) and joint limits (markets, limits): how much they bear and what is taken [Wh]."""
+
+    capacity: Int
+    use: Int
+    bound: Int
+    taken: Int
+
+
+class Result(NamedTuple):
+    """Contracts, and by row of the orders that arrive: refusal code, energy filled, energy lapsed [Wh]."""
+
+    contracts: Table
+    codes: Columns
+    filled: Int
+    lapsed: Int
+
+
+@kernel
+def order_by_market(resting: Table, orders: Table, markets: int) -> tuple[Int, Int, Int, Int]:
+    """Rows of markets that have arrivals, by market, resting ones first; those markets; where their rows start.
+
+    Rows count over `resting`, then `orders`; starts (n + 1,); the last result (n,) is where the rows that arrive start.
+    """
+    held, count, found = len(resting), 0, 0
     place = np.zeros(markets, np.int64)
-    busy = np.empty(len(table), np.int64)
-    count = 0
-    for row in range(len(table)):
-        if place[market[row]] == 0:
-            busy[count] = market[row]
+    busy, near = np.empty(len(orders), np.int64), np.empty(held, np.int64)
+    for row in range(len(orders)):
+        market = orders[row].market
+        if place[market] == 0:
+            busy[count] = market
             count += 1
-        place[market[row]] += 1
+        place[market] += 1
     busy = np.sort(busy[:count])
+    for row in range(held):
+        market = resting[row].market
+        if place[market] > 0:
+            place[market] += 1
+            near[found] = row
+            found += 1
     start = np.zeros(count + 1, np.int64)
     for index in range(count):
         start[index + 1] = start[index] + place[busy[index]]
         place[busy[index]] = start[index]
-    rows = np.empty(len(table), np.int64)
-    for row in range(len(table)):
-        rows[place[market[row]]] = row
-        place[market[row]] += 1
-    for index in range(count):
-        sort_by(sequence, rows[start[index] : start[index + 1]])
-    return rows, busy, start
+    rows = np.empty(start[count], np.int64)
+    for row in near[:found]:
+        rows[place[resting[row].market]] = row
+        place[resting[row].market] += 1
+    middle = place[busy]
+    for row in range(len(orders)):
+        rows[place[orders[row].market]] = held + row
+        place[orders[row].market] += 1
+    return rows, busy, start, middle
 
 
-@njit(cache=True)
-def sort_by(sequence: Columns, rows: Int) -> None:
-    """Sort row numbers by sequence, in place; stable."""
-    if len(rows) > 64:
-        rows[:] = rows[np.argsort(sequence[rows], kind="mergesort")]
+@kernel
+def sort_part(part: Int, table: Table, less: int) -> None:
+    """Sort rows of a table by sequence, in place, stable; rows count from `less`."""
+    in_order = True
+    for at in range(1, len(part)):
+        in_order &= table[part[at] - less].sequence >= table[part[at - 1] - less].sequence
+    if in_order:
         return
-    for at in range(1, len(rows)):
-        row = rows[at]
-        back = at - 1
-        while back >= 0 and sequence[rows[back]] > sequence[row]:
-            rows[back + 1] = rows[back]
+    if len(part) > FEW:
+        part[:] = part[np.argsort(table["sequence"][part - less], kind="mergesort")]
+        return
+    for at in range(1, len(part)):
+        row = part[at]
+        sequence, back = table[row - less].sequence, at - 1
+        while back >= 0 and table[part[back] - less].sequence > sequence:
+            part[back + 1] = part[back]
             back -= 1
-        rows[back + 1] = row
+        part[back + 1] = row
 
 
-@njit(cache=True)
-def path_room(path: Columns, capacity: Columns, use: Columns, netting: bool) -> int:
-    """Energy that still fits on a path of one market [Wh]; the empty path has no bound."""
-    room = np.int64(1) << 62
-    for step in path:
-        if step == 0:
-            break
-        line, way = abs(step) - 1, 0 if step > 0 else 1
-        free = capacity[line, way] - use[line, way]
-        if netting:
-            free += use[line, 1 - way]
-        room = min(room, free)
-    return int(room)
-
-
-@njit(cache=True)
+@inlined
 def find_path(
-    source: int, target: int, ranges: Columns, paths: Columns, capacity: Columns, use: Columns, netting: bool
+    source: int,
+    target: int,
+    ranges: Int,
+    paths: Int,
+    weights: Int,
+    netting: bool,
+    room: Int,
+    use: Int,
+    bound: Int,
+    taken: Int,
 ) -> tuple[int, int]:
-    """First path from source to target area with room, and that room; (-1, 0) if there is none."""
+    """First path from source to target area of one market on which energy still fits, and how much [Wh]; else (-1, 0).
+
+    A joint limit counts where a Wh on the path takes of it. The path within an area has no bound.
+    """
     for path in range(ranges[source, target, 0], ranges[source, target, 1]):
-        room = path_room(paths[path], capacity, use, netting)
-        if room > 0:
-            return path, room
+        most = np.int64(UNBOUNDED)
+        for at in range(paths.shape[1]):
+            step = paths[path, at]
+            if step == 0:
+                break
+            line, way = abs(step) - 1, 0 if step > 0 else 1
+            free = room[line, way] - use[line, way] + (use[line, 1 - way] if netting else 0)
+            most = min(most, free)
+        for limit in range(weights.shape[1]):
+            if weights[path, limit] > 0:
+                most = min(most, (bound[limit] - taken[limit]) // weights[path, limit])
+        if most > 0:
+            return path, int(most)
     return -1, 0
 
 
-@njit(cache=True)
-def find_named(table: Table, book: Int, row: int) -> int:
-    """The newest order of a book with the party and reference of `row`, filled by now or not; -1 if there is none."""
-    found = -1
-    for other in book:
-        if table["party"][other] == table["party"][row] and table["reference"][other] == table["reference"][row]:
-            found = other
-    return found
+@kernel
+def take_path(path: int, energy: int, paths: Int, weights: Int, use: Int, taken: Int) -> None:
+    """Take room on a path."""
+    for at in range(paths.shape[1]):
+        step = paths[path, at]
+        if step == 0:
+            break
+        use[abs(step) - 1, 0 if step > 0 else 1] += energy
+    for limit in range(weights.shape[1]):
+        taken[limit] += weights[path, limit] * energy
 
 
-@njit(cache=True)
+@inlined
+def owner_of(name: np.uint64, owner: Int) -> int:
+    """Who owns the order of that name: `owner` of its party, or the party itself where nobody is given."""
+    party = np.int64(name >> np.uint64(32))
+    return int(owner[party] if len(owner) else party)
+
+
+@inlined
+def best_of_queue(
+    ranked: Places,
+    words: Bits,
+    groups: Bits,
+    queues: Int,
+    names: Bits,
+    queue: int,
+    sign: int,
+    limit: int,
+    place: int,
+    owner: Int,
+) -> int:
+    """Rank of the best live order of a queue whose price is within the limit and whose owner is another; -1 if none."""
+    end = queues[queue, END]
+    rank = next_live(words, groups, queues[queue, TOP], end)
+    queues[queue, TOP] = rank
+    mine = owner_of(names[place], owner)
+    while rank < end and sign * ranked[rank, PRICE] <= limit and owner_of(names[ranked[rank, PLACE]], owner) == mine:
+        rank = next_live(words, groups, rank + 1, end)
+    # read in any case: an array that only one branch needs has its references counted
+    fits = sign * ranked[min(rank, len(ranked) - 1), PRICE] <= limit
+    return int(rank if fits and rank < end else -1)
+
+
+@inlined
 def find_best(
-    table: Table,
-    book: Int,
-    live: Columns,
-    row: int,
-    ranges: Columns,
-    paths: Columns,
-    capacity: Columns,
-    use: Columns,
+    ranked: Places,
+    words: Bits,
+    groups: Bits,
+    queues: Int,
+    names: Bits,
+    sign: int,
+    limit: int,
+    place: int,
+    area: int,
+    owner: Int,
+    ranges: Int,
+    paths: Int,
+    weights: Int,
     netting: bool,
+    room: Int,
+    use: Int,
+    bound: Int,
+    taken: Int,
 ) -> tuple[int, int, int]:
-    """The best resting order of a book that `row` accepts and reaches, the path and its room; (-1, -1, 0) if none."""
-    side, price, area, party = table["side"], table["price"], table["area"], table["party"]
-    best, best_path, best_room = -1, -1, 0
-    # a lower price is better for a buyer, a higher one for a seller
-    sign = 1 if side[row] == BUY else -1
-    for other in book:
-        if not live[other] or side[other] == side[row] or party[other] == party[row]:
+    """Rank of the best live order that the one at `place` accepts and reaches, the path and its room; (-1, 0, 0)."""
+    best, path, free = np.int64(-1), np.int64(0), np.int64(0)
+    for there in range(len(queues) >> 1):
+        queue = 2 * there + (1 if sign > 0 else 0)
+        rank = best_of_queue(ranked, words, groups, queues, names, queue, sign, limit, place, owner)
+        known = max(best, np.int64(0))
+        worse = sign * (ranked[rank, PRICE] - ranked[known, PRICE])
+        later = ranked[rank, PLACE] > ranked[known, PLACE]
+        if rank < 0 or (best >= 0 and (worse > 0 or (worse == 0 and later))):
             continue
-        if sign * price[other] > sign * price[row] or (best >= 0 and sign * price[other] >= sign * price[best]):
-            continue
-        seller, buyer = (other, row) if sign > 0 else (row, other)
-        path, room = find_path(area[seller], area[buyer], ranges, paths, capacity, use, netting)
-        if path >= 0:
-            best, best_path, best_room = other, path, room
-    return best, best_path, best_room
+        way, fits = np.int64(0), np.int64(UNBOUNDED)
+        if there != area:
+            seller, buyer = (there, area) if sign > 0 else (area, there)
+            way, fits = find_path(seller, buyer, ranges, paths, weights, netting, room, use, bound, taken)
+        if fits > 0:
+            best, path, free = rank, way, fits
+    return int(best), int(path), int(free)
 
 
-@njit(cache=True)
-def withdraw(kind: int, row: int, named: int, energy: Columns, left: Int, live: Columns, withdrawn: Int) -> int:
-    """Take the order that a cancel or replace names out of the book; the refusal code of the row that asks.
+@inlined
+def withdraw(kind: int, left: int, filled: int, energy: int) -> tuple[int, int, int]:
+    """What comes of a row that names an order with so much left and filled: refusal code, asked for still, withdrawn.
 
-    What the named order filled since the step began is taken off a replacement: its sender could not know of it.
+    What the named order filled since the call began is taken off a replacement: its sender could not know of it.
     """
-    found = named >= 0 and live[named]
-    if kind != CANCEL and kind != REPLACE:
-        return DUPLICATE_REFERENCE if found else 0
-    if kind == CANCEL and not found:
-        return NOTHING_TO_CANCEL
-    if named < 0:
-        return 0
+    if kind == CANCEL:
+        return (0, 0, left) if left > 0 else (NOTHING_TO_CANCEL, 0, 0)
     if kind == REPLACE:
-        less = min(energy[named] - left[named] - withdrawn[named], left[row])
-        left[row] -= less
-        withdrawn[row] = less
-    if found:
-        withdrawn[named] += left[named]
-        left[named] = 0
-        live[named] = False
-    return 0
+        less = min(filled, energy)
+        return 0, energy - less, left + less
+    return (DUPLICATE_REFERENCE, 0, 0) if left > 0 else (0, energy, 0)
+
+
+@inlined
+def write_contract(
+    contract: Any, order: Any, maker: np.uint64, energy: int, price: int, path: int, formed: int
+) -> None:
+    """The contract of an arriving order with a resting one, of which `maker` is the name."""
+    party, reference = np.int32(maker >> np.uint64(32)), np.uint32(maker & np.uint64(0xFFFF_FFFF))
+    buys = order.side == BUY
+    contract.slot, contract.world, contract.market = order.slot, order.world, order.market
+    contract.buyer, contract.seller = (order.party, party) if buys else (party, order.party)
+    contract.buy_reference = order.reference if buys else reference
+    contract.sell_reference = reference if buys else order.reference
+    contract.energy, contract.path, contract.formed = energy, path, formed
+    contract.buy_price = contract.sell_price = price
+    contract.source = contract.last_resort = 0
+
+
+@kernel
+def let_rest(rows: Int, resting: Table, book: Book) -> None:
+    """Enter the live orders of earlier calls into the book; `rows` are the market's first places."""
+    for place in range(len(rows)):
+        rank, order = book.rank_of[place], resting[rows[place]]
+        book.named[place] = rank
+        if order.energy > 0:
+            enter(book.energy, book.words, book.groups, book.queues, rank, queue_of(order), order.energy, 0)
+
+
+@kernel
+def match_market(
+    market: int,
+    rows: Int,
+    olds: int,
+    resting: Table,
+    orders: Table,
+    book: Book,
+    ways: Ways,
+    room: Room,
+    owner: Int,
+    now: Int,
+    result: Result,
+    formed: int,
+) -> tuple[int, int]:
+    """Let the rows of one market from place `olds` on arrive; contracts so far (-1: too many), energy withdrawn."""
+    names, rank_of, named, queues = book.names, book.rank_of, book.named, book.queues
+    ranked, energies = book.ranked, book.energy
+    words, groups, contracts = book.words, book.groups, result.contracts
+    codes, filled, lapsed = result.codes, result.filled, result.lapsed
+    ranges, paths, weights, netting = ways.ranges, ways.paths, ways.weights, ways.netting
+    capacity, use, bound, taken = room.capacity[market], room.use[market], room.bound[market], room.taken[market]
+    held, withdrawn = len(resting), 0
+    for place in range(olds, len(rows)):
+        row = rows[place] - held
+        order = orders[row]
+        rank = named[named[place]] if named[place] >= 0 else np.int64(-1)
+        named[place] = rank
+        gone, before = np.int64(0), np.int64(0)
+        if rank >= 0:
+            gone, before = energies[rank, LEFT], energies[rank, FILLED]
+        codes[row], asked, out = withdraw(order.kind, gone, before, order.energy)
+        withdrawn += out
+        if gone > 0 and out > 0:
+            energies[rank, LEFT] = 0
+            leave(words, groups, rank)
+        energy, sign = asked, np.int64(1 if order.side == BUY else -1)
+        area, limit = np.int64(order.area), sign * order.price
+        while energy > 0:
+            best, path, free = find_best(
+                ranked,
+                words,
+                groups,
+                queues,
+                names,
+                sign,
+                limit,
+                place,
+                area,
+                owner,
+                ranges,
+                paths,
+                weights,
+                netting,
+                capacity,
+                use,
+                bound,
+                taken,
+            )
+            if best < 0:
+                break
+            if formed == len(contracts):
+                return -1, 0
+            part = min(energy, energies[best, LEFT], free)
+            maker, price = names[ranked[best, PLACE]], ranked[best, PRICE]
+            write_contract(contracts[formed], order, maker, part, price, path, now[order.world])
+            formed += 1
+            if path > 0:
+                take_path(path, part, paths, weights, use, taken)
+            energy -= part
+            energies[best, LEFT] -= part
+            energies[best, FILLED] += part
+            if energies[best, LEFT] == 0:
+                leave(words, groups, best)
+        filled[row], rank = asked - energy, rank_of[place]
+        lapsed[row] = energy if rank < 0 else 0
+        if energy > 0 and rank >= 0:
+            named[place] = rank
+            enter(energies, words, groups, queues, rank, queue_of(order), energy, asked - energy)
+    return formed, withdrawn
 
 
 @njit(cache=True)
 def match_markets(
-    table: Table,
-    rows: Int,
-    busy: Int,
-    start: Int,
-    arriving: Columns,
-    ranges: Int,
-    paths: Int,
+    resting: Table,
+    orders: Table,
+    contracts: Table,
+    live: Table,
+    memory: Int,
     capacity: Int,
     use: Int,
+    bound: Int,
+    taken: Int,
+    ranges: Int,
+    paths: Int,
+    weights: Int,
     netting: bool,
-) -> tuple[Int, Int, Int, Int, Columns, Int, Int]:
-    """Match every market by price-time priority within reach; rows, busy and start as from `order_by_market`.
+    owner: Int,
+    now: Int,
+) -> tuple[Table, Table, Columns, Int, Int, int]:
+    """Match every market by price-time priority within reach; `use` and `taken` are updated in place.
 
-    Returns makers, takers, fill energies and paths (one entry per fill), a refusal code and the energy
-    left (per input row), and the energy withdrawn by cancel and replace (per input row). `use` is
-    updated in place.
+    Returns contracts, live orders, a refusal code, the energy filled and lapsed (per row of `orders`), and the energy
+    withdrawn by cancel and replace. `contracts`, `live` and `memory` (words,) are to be written: twice the orders and
+    one, all rows, and as many words as `market.book_kernels` says and one for each row.
     """
-    kind = table["kind"]
-    count = len(table)
-    left = table["energy"].copy()
-    live = np.zeros(count, np.bool_)
-    codes = np.zeros(count, np.uint8)
-    withdrawn = np.zeros(count, np.int64)
-    room_for = max(2 * count, 16)
-    makers, takers = np.empty(room_for, np.int64), np.empty(room_for, np.int64)
-    sizes, ways = np.empty(room_for, np.int64), np.empty(room_for, np.int64)
-    fills = 0
-    book = np.empty(count, np.int64)
+    ways, room = Ways(ranges, paths, weights, netting), Room(capacity, use, bound, taken)
+    held, given = len(resting), len(orders)
+    rows, busy, start, middle = order_by_market(resting, orders, len(capacity))
+    largest = 0
     for index in range(len(busy)):
-        market, held = busy[index], 0
-        for at in range(start[index], start[index + 1]):
-            row = rows[at]
-            if not arriving[row]:
-                live[row] = True
-                book[held] = row
-                held += 1
-                continue
-            named = find_named(table, book[:held], row)
-            codes[row] = withdraw(kind[row], row, named, table["energy"], left, live, withdrawn)
-            if kind[row] == CANCEL or codes[row] != 0:
-                left[row] = 0
-                continue
-            while left[row] > 0:
-                best, best_path, best_room = find_best(
-                    table, book[:held], live, row, ranges, paths, capacity[market], use[market], netting
-                )
-                if best < 0:
-                    break
-                size = min(left[row], left[best], best_room)
-                if fills == room_for:
-                    room_for *= 2
-                    makers, takers = _longer(makers, room_for), _longer(takers, room_for)
-                    sizes, ways = _longer(sizes, room_for), _longer(ways, room_for)
-                makers[fills], takers[fills], sizes[fills], ways[fills] = best, row, size, best_path
-                fills += 1
-                left[row] -= size
-                left[best] -= size
-                live[best] = left[best] > 0
-                for step in paths[best_path]:
-                    if step == 0:
-                        break
-                    use[market, abs(step) - 1, 0 if step > 0 else 1] += size
-            if left[row] > 0 and table["time_in_force"][row] != IMMEDIATE:
-                live[row] = True
-                book[held] = row
-                held += 1
-    return makers[:fills], takers[:fills], sizes[:fills], ways[:fills], codes, left, withdrawn
+        largest = max(largest, start[index + 1] - start[index])
+    book = make_book(memory, largest, len(ranges))
+    left = memory[len(memory) - held - given :]
+    left[held:] = 0
+    for row in range(held):
+        left[row] = resting[row].energy
+    result = Result(contracts, np.zeros(given, np.uint8), np.zeros(given, np.int64), np.zeros(given, np.int64))
+    formed, withdrawn = 0, 0
+    for index in range(len(busy)):
+        market, here = busy[index], rows[start[index] : start[index + 1]]
+        olds = middle[index] - start[index]
+        sort_part(here[:olds], resting, 0)
+        sort_part(here[olds:], orders, held)
+        before, taken_before = use[market].copy(), taken[market].copy()
+        while True:
+            count = open_book(book, resting, orders, here)
+            let_rest(here[:olds], resting, book)
+            now_formed, out = match_market(
+                market, here, olds, resting, orders, book, ways, room, owner, now, result, formed
+            )
+            if now_formed >= 0:
+                break
+            # a match split over paths makes contracts without end of an order: the market starts again with more room
+            use[market], taken[market] = before, taken_before
+            result = Result(_longer(result.contracts), result.codes, result.filled, result.lapsed)
+        formed, withdrawn = now_formed, withdrawn + out
+        close_book(book.ranked, book.energy, count, here, held, left, result.filled)
+    stay = pass_on(resting, orders, left, live)
+    return result.contracts[:formed], live[:stay], result.codes, result.filled, result.lapsed, withdrawn
 
 
-@njit(cache=True)
-def _longer(column: Int, size: int) -> Int:
-    out = np.empty(size, np.int64)
-    out[: len(column)] = column
+@kernel
+def close_book(ranked: Places, energies: Int, count: int, rows: Int, held: int, left: Int, filled: Int) -> None:
+    """Write what each order of a market has left, and what those that arrived filled."""
+    for rank in range(count):
+        row = rows[ranked[rank, PLACE]]
+        left[row] = energies[rank, LEFT]
+        if row >= held and energies[rank, FILLED] > 0:
+            filled[row - held] = energies[rank, FILLED]
+
+
+@kernel
+def pass_on(resting: Table, orders: Table, left: Int, out: Table) -> int:
+    """Write the rows that have energy left, with that energy: resting ones, then those that arrived; how many."""
+    held, count = len(resting), 0
+    for row in range(len(left)):
+        if left[row] > 0:
+            out[count] = resting[row] if row < held else orders[row - held]
+            out[count].energy = left[row]
+            count += 1
+    return count
+
+
+@kernel
+def _longer(contracts: Table) -> Table:
+    out = np.empty(2 * len(contracts), contracts.dtype)
+    out[: len(contracts)] = contracts
     return out
 
 
@@ -231,25 +461,40 @@ def _longer(column: Int, size: int) -> Int:
 def scan_quotes(
     table: Table,
     cell: Columns,
-    ranges: Int,
-    paths: Int,
     capacity: Int,
     use: Int,
+    bound: Int,
+    taken: Int,
+    ranges: Int,
+    paths: Int,
+    weights: Int,
     netting: bool,
     bids: Int,
     asks: Int,
 ) -> None:
     """Raise bids and lower asks (cells, areas) by every live order that an area can reach, in place."""
-    side, area, price, market = table["side"], table["area"], table["price"], table["market"]
+    cells, areas = bids.shape
+    here_bids, here_asks = bids.copy(), asks.copy()
+    market = np.full(cells, -1, np.int64)
     for row in range(len(table)):
-        for here in range(bids.shape[1]):
-            buys = side[row] == BUY
-            source, target = (here, area[row]) if buys else (area[row], here)
-            at = market[row]
-            path, _ = find_path(source, target, ranges, paths, capacity[at], use[at], netting)
-            if path < 0:
-                continue
-            if buys:
-                bids[cell[row], here] = max(bids[cell[row], here], price[row])
-            else:
-                asks[cell[row], here] = min(asks[cell[row], here], price[row])
+        order, at = table[row], cell[row]
+        area, price = np.int64(order.area), np.int64(order.price)
+        market[at] = order.market
+        if order.side == BUY:
+            here_bids[at, area] = max(here_bids[at, area], price)
+        else:
+            here_asks[at, area] = min(here_asks[at, area], price)
+    for at in range(cells):
+        if market[at] < 0:
+            continue
+        own = market[at]
+        room, used, most, took = capacity[own], use[own], bound[own], taken[own]
+        for there in range(areas):
+            bid, ask = here_bids[at, there], here_asks[at, there]
+            for here in range(areas):
+                if bid > bids[at, here]:
+                    path, _ = find_path(here, there, ranges, paths, weights, netting, room, used, most, took)
+                    bids[at, here] = bid if path >= 0 else bids[at, here]
+                if ask < asks[at, here]:
+                    path, _ = find_path(there, here, ranges, paths, weights, netting, room, used, most, took)
+                    asks[at, here] = ask if path >= 0 else asks[at, here]
