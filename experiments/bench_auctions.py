@@ -1,7 +1,7 @@
 """Auctions against their references: a NumPy sort of packed keys, and HiGHS on the welfare problem.
 
-References are given what helps them: the sort gets columns of one width, HiGHS runs without presolve on orders merged by
-area, side and price, and neither building the problem nor merging is counted against it. What is timed on our side
+References are given what helps them: the sort gets columns of one width, HiGHS runs without presolve on orders merged
+by area, side and price, and neither building the problem nor merging is counted against it. What is timed on our side
 starts from the order table and ends with prices, fills, flows and the certificate of every market.
 """
 

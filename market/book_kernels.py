@@ -49,14 +49,15 @@ Places = npt.NDArray[np.int32]
 class Book(NamedTuple):
     """Arrays for one market at a time.
 
-    By place, the order of arrival: `names` (party, then reference); `rank_of` (-1 for rows that never rest); `named`,
-    the newest earlier place of the same name, and once the row has arrived the rank of the newest order of that name
-    that ever rested (-1 for none). By rank: `ranked` and `energy`, (size, 2). By queue (area, then buy or sell):
-    `queues` (queues, 2). `words` and `groups` are the bits of live ranks and of words that have some. `known` is a hash
-    table of places, one up; `keys`, `spare` and `digits` are for sorting.
+    By place, the order of arrival: `names` (party, then reference) and `owners`; `rank_of` (-1 for rows that never
+    rest); `named`, the newest earlier place of the same name, and once the row has arrived the rank of the newest order
+    of that name that ever rested (-1 for none). By rank: `ranked` and `energy`, (size, 2). By queue (area, then buy or
+    sell): `queues` (queues, 2). `words` and `groups` are the bits of live ranks and of words that have some. `known` is
+    a hash table of places, one up; `keys`, `spare` and `digits` are for sorting.
     """
 
     names: Bits
+    owners: Places
     rank_of: Places
     named: Places
     ranked: Places
@@ -74,37 +75,26 @@ class Book(NamedTuple):
 def make_book(memory: Int, size: int, areas: int) -> Book:
     """A book for markets of at most `size` rows, within `memory` (words,); see WORDS_PER_ROW."""
     words, half = (size >> 6) + 1, (size + 1) >> 1
-    at, ends = 0, np.zeros(13, np.int64)
-    sizes = (
-        size,
-        half,
-        half,
-        size,
-        2 * size,
-        4 * areas,
-        words,
-        (words >> 6) + 1,
-        hash_size(size) >> 1,
-        size,
-        size,
-        1 << DIGIT,
-    )
-    for part in range(12):
+    at, ends = 0, np.zeros(14, np.int64)
+    known = hash_size(size) >> 1
+    sizes = (size, half, half, half, size, 2 * size, 4 * areas, words, (words >> 6) + 1, known, size, size, 1 << DIGIT)
+    for part in range(13):
         at += sizes[part]
         ends[part + 1] = at
     return Book(
-        memory[: ends[1]].view(np.uint64),
+        memory[ends[0] : ends[1]].view(np.uint64),
         memory[ends[1] : ends[2]].view(np.int32),
         memory[ends[2] : ends[3]].view(np.int32),
-        memory[ends[3] : ends[4]].view(np.int32).reshape(-1, 2),
-        memory[ends[4] : ends[5]].reshape(-1, 2),
+        memory[ends[3] : ends[4]].view(np.int32),
+        memory[ends[4] : ends[5]].view(np.int32).reshape(-1, 2),
         memory[ends[5] : ends[6]].reshape(-1, 2),
-        memory[ends[6] : ends[7]].view(np.uint64),
+        memory[ends[6] : ends[7]].reshape(-1, 2),
         memory[ends[7] : ends[8]].view(np.uint64),
-        memory[ends[8] : ends[9]].view(np.int32),
-        memory[ends[9] : ends[10]],
+        memory[ends[8] : ends[9]].view(np.uint64),
+        memory[ends[9] : ends[10]].view(np.int32),
         memory[ends[10] : ends[11]],
         memory[ends[11] : ends[12]],
+        memory[ends[12] : ends[13]],
     )
 
 
@@ -154,9 +144,12 @@ def _sort_digit(keys: Int, to: Int, digits: Int, shift: int) -> None:
 
 
 @kernel
-def open_book(book: Book, resting: Table, orders: Table, rows: Int) -> int:
-    """Rank the rows of a market, those of `resting` first, and clear the book; the number of ranks."""
-    held, names, rank_of = len(resting), book.names, book.rank_of
+def open_book(book: Book, resting: Table, orders: Table, rows: Int, owner: Int) -> int:
+    """Rank the rows of a market, those of `resting` first, and clear the book; the number of ranks.
+
+    `owner` (parties,), empty where everybody owns itself.
+    """
+    held, names, owners, rank_of = len(resting), book.names, book.owners, book.rank_of
     keys, queues, ranked, energy = book.keys, book.queues, book.ranked, book.energy
     low, high = np.int64(1) << 40, -(np.int64(1) << 40)
     for at in range(len(rows)):
@@ -170,6 +163,7 @@ def open_book(book: Book, resting: Table, orders: Table, rows: Int) -> int:
         arrives = rows[place] >= held
         order = orders[rows[place] - held] if arrives else resting[rows[place]]
         names[place] = (np.uint64(order.party) << np.uint64(32)) | np.uint64(order.reference)
+        owners[place] = owner[order.party] if len(owner) else order.party
         rank_of[place] = -1
         if arrives and (order.kind == CANCEL or order.time_in_force == IMMEDIATE):
             continue

@@ -54,7 +54,7 @@ def trade_continuous(
         np.empty(words, np.int64),
         capacity_wh,
         use,
-        *_limits(design, grid, use, limit_wh),
+        _spare(design, grid, use, limit_wh),
         grid.path_ranges,
         grid.path_table,
         limit_weights(grid, design.netting),
@@ -70,15 +70,12 @@ def _plain(table: Table) -> Table:
     return table if table.flags.carray else table.copy()
 
 
-def _limits(design: MarketDesign, grid: Grid, use_wh: Int, limit_wh: Int | None) -> tuple[Int, Int]:
-    """Bound and use of each joint limit (markets, limits) [Wh]."""
+def _spare(design: MarketDesign, grid: Grid, use_wh: Int, limit_wh: Int | None) -> Int:
+    """Room of each joint limit (markets, limits) [Wh], below zero where use is beyond it."""
     if not grid.limits:
-        none = np.zeros((len(use_wh), 0), np.int64)
-        return none, none
+        return np.zeros((len(use_wh), 0), np.int64)
     bound = np.array([limit.most_wh for limit in grid.limits], np.int64) if limit_wh is None else limit_wh
-    return np.ascontiguousarray(np.broadcast_to(bound, (len(use_wh), len(grid.limits)))), limit_use(
-        grid, use_wh, design.netting
-    )
+    return np.ascontiguousarray(bound - limit_use(grid, use_wh, design.netting))
 
 
 @lru_cache(maxsize=64)
@@ -107,7 +104,7 @@ def best_quotes(
     `cell` (resting,) says which row of the result an order belongs to: the caller's open slots, each of one market.
     Room of lines and joint limits counts (`limit_wh` as in `market.exchange.trade`); who owns an order does not.
     """
-    from market.pairing_kernels import scan_quotes
+    from market.reach_kernels import scan_quotes
 
     extreme = np.iinfo(np.int64)
     bids = np.full((cells, len(grid.areas)), extreme.min, np.int64)
@@ -117,7 +114,7 @@ def best_quotes(
         cell,
         capacity_wh,
         flow_wh,
-        *_limits(design, grid, flow_wh, limit_wh),
+        _spare(design, grid, flow_wh, limit_wh),
         grid.path_ranges,
         grid.path_table,
         limit_weights(grid, design.netting),

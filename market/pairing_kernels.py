@@ -35,31 +35,22 @@ from market.book_kernels import (
 )
 from market.errors import Refusal
 from market.orders import Kind
+from market.reach_kernels import UNBOUNDED, find_path, find_room, take_path
 from market.tables import Table
 from market.units import Int
 
 REPLACE = int(Kind.REPLACE)
 NOTHING_TO_CANCEL, DUPLICATE_REFERENCE = int(Refusal.NOTHING_TO_CANCEL), int(Refusal.DUPLICATE_REFERENCE)
-UNBOUNDED = 1 << 62
 Columns = npt.NDArray[Any]
 
 
 class Ways(NamedTuple):
-    """Paths by ordered pair of areas, and what a Wh on each takes of each joint limit (paths, limits)."""
+    """Paths by ordered pair of areas, what a Wh on each takes of joint limits (paths, limits), whether flows net."""
 
     ranges: Int
     paths: Int
     weights: Int
     netting: bool
-
-
-class Room(NamedTuple):
-    """Lines (markets, lines, 2) and joint limits (markets, limits): how much they bear and what is taken [Wh]."""
-
-    capacity: Int
-    use: Int
-    bound: Int
-    taken: Int
 
 
 class Result(NamedTuple):
@@ -129,77 +120,23 @@ def sort_part(part: Int, table: Table, less: int) -> None:
 
 
 @inlined
-def find_path(
-    source: int,
-    target: int,
-    ranges: Int,
-    paths: Int,
-    weights: Int,
-    netting: bool,
-    room: Int,
-    use: Int,
-    bound: Int,
-    taken: Int,
-) -> tuple[int, int]:
-    """First path from source to target area of one market on which energy still fits, and how much [Wh]; else (-1, 0).
-
-    A joint limit counts where a Wh on the path takes of it. The path within an area has no bound.
-    """
-    for path in range(ranges[source, target, 0], ranges[source, target, 1]):
-        most = np.int64(UNBOUNDED)
-        for at in range(paths.shape[1]):
-            step = paths[path, at]
-            if step == 0:
-                break
-            line, way = abs(step) - 1, 0 if step > 0 else 1
-            free = room[line, way] - use[line, way] + (use[line, 1 - way] if netting else 0)
-            most = min(most, free)
-        for limit in range(weights.shape[1]):
-            if weights[path, limit] > 0:
-                most = min(most, (bound[limit] - taken[limit]) // weights[path, limit])
-        if most > 0:
-            return path, int(most)
-    return -1, 0
-
-
-@kernel
-def take_path(path: int, energy: int, paths: Int, weights: Int, use: Int, taken: Int) -> None:
-    """Take room on a path."""
-    for at in range(paths.shape[1]):
-        step = paths[path, at]
-        if step == 0:
-            break
-        use[abs(step) - 1, 0 if step > 0 else 1] += energy
-    for limit in range(weights.shape[1]):
-        taken[limit] += weights[path, limit] * energy
-
-
-@inlined
-def owner_of(name: np.uint64, owner: Int) -> int:
-    """Who owns the order of that name: `owner` of its party, or the party itself where nobody is given."""
-    party = np.int64(name >> np.uint64(32))
-    return int(owner[party] if len(owner) else party)
-
-
-@inlined
 def best_of_queue(
     ranked: Places,
     words: Bits,
     groups: Bits,
     queues: Int,
-    names: Bits,
+    owners: Places,
     queue: int,
     sign: int,
     limit: int,
     place: int,
-    owner: Int,
 ) -> int:
     """Rank of the best live order of a queue whose price is within the limit and whose owner is another; -1 if none."""
     end = queues[queue, END]
     rank = next_live(words, groups, queues[queue, TOP], end)
     queues[queue, TOP] = rank
-    mine = owner_of(names[place], owner)
-    while rank < end and sign * ranked[rank, PRICE] <= limit and owner_of(names[ranked[rank, PLACE]], owner) == mine:
+    mine = owners[place]
+    while rank < end and sign * ranked[rank, PRICE] <= limit and owners[ranked[rank, PLACE]] == mine:
         rank = next_live(words, groups, rank + 1, end)
     # read in any case: an array that only one branch needs has its references counted
     fits = sign * ranked[min(rank, len(ranked) - 1), PRICE] <= limit
@@ -212,26 +149,22 @@ def find_best(
     words: Bits,
     groups: Bits,
     queues: Int,
-    names: Bits,
+    owners: Places,
     sign: int,
     limit: int,
     place: int,
     area: int,
-    owner: Int,
     ranges: Int,
     paths: Int,
     weights: Int,
-    netting: bool,
-    room: Int,
-    use: Int,
-    bound: Int,
-    taken: Int,
+    free: Int,
+    slack: Int,
 ) -> tuple[int, int, int]:
     """Rank of the best live order that the one at `place` accepts and reaches, the path and its room; (-1, 0, 0)."""
-    best, path, free = np.int64(-1), np.int64(0), np.int64(0)
+    best, path, room = np.int64(-1), np.int64(0), np.int64(0)
     for there in range(len(queues) >> 1):
         queue = 2 * there + (1 if sign > 0 else 0)
-        rank = best_of_queue(ranked, words, groups, queues, names, queue, sign, limit, place, owner)
+        rank = best_of_queue(ranked, words, groups, queues, owners, queue, sign, limit, place)
         known = max(best, np.int64(0))
         worse = sign * (ranked[rank, PRICE] - ranked[known, PRICE])
         later = ranked[rank, PLACE] > ranked[known, PLACE]
@@ -240,10 +173,10 @@ def find_best(
         way, fits = np.int64(0), np.int64(UNBOUNDED)
         if there != area:
             seller, buyer = (there, area) if sign > 0 else (area, there)
-            way, fits = find_path(seller, buyer, ranges, paths, weights, netting, room, use, bound, taken)
+            way, fits = find_path(seller, buyer, ranges, paths, weights, free, slack)
         if fits > 0:
-            best, path, free = rank, way, fits
-    return int(best), int(path), int(free)
+            best, path, room = rank, way, fits
+    return int(best), int(path), int(room)
 
 
 @inlined
@@ -288,26 +221,25 @@ def let_rest(rows: Int, resting: Table, book: Book) -> None:
 
 @kernel
 def match_market(
-    market: int,
     rows: Int,
     olds: int,
     resting: Table,
     orders: Table,
     book: Book,
     ways: Ways,
-    room: Room,
-    owner: Int,
+    use: Int,
+    free: Int,
+    slack: Int,
     now: Int,
     result: Result,
     formed: int,
 ) -> tuple[int, int]:
     """Let the rows of one market from place `olds` on arrive; contracts so far (-1: too many), energy withdrawn."""
     names, rank_of, named, queues = book.names, book.rank_of, book.named, book.queues
-    ranked, energies = book.ranked, book.energy
+    ranked, energies, owners = book.ranked, book.energy, book.owners
     words, groups, contracts = book.words, book.groups, result.contracts
     codes, filled, lapsed = result.codes, result.filled, result.lapsed
-    ranges, paths, weights, netting = ways.ranges, ways.paths, ways.weights, ways.netting
-    capacity, use, bound, taken = room.capacity[market], room.use[market], room.bound[market], room.taken[market]
+    ranges, paths, weights = ways.ranges, ways.paths, ways.weights
     held, withdrawn = len(resting), 0
     for place in range(olds, len(rows)):
         row = rows[place] - held
@@ -325,36 +257,19 @@ def match_market(
         energy, sign = asked, np.int64(1 if order.side == BUY else -1)
         area, limit = np.int64(order.area), sign * order.price
         while energy > 0:
-            best, path, free = find_best(
-                ranked,
-                words,
-                groups,
-                queues,
-                names,
-                sign,
-                limit,
-                place,
-                area,
-                owner,
-                ranges,
-                paths,
-                weights,
-                netting,
-                capacity,
-                use,
-                bound,
-                taken,
+            best, path, room = find_best(
+                ranked, words, groups, queues, owners, sign, limit, place, area, ranges, paths, weights, free, slack
             )
             if best < 0:
                 break
             if formed == len(contracts):
                 return -1, 0
-            part = min(energy, energies[best, LEFT], free)
+            part = min(energy, energies[best, LEFT], room)
             maker, price = names[ranked[best, PLACE]], ranked[best, PRICE]
             write_contract(contracts[formed], order, maker, part, price, path, now[order.world])
             formed += 1
             if path > 0:
-                take_path(path, part, paths, weights, use, taken)
+                take_path(path, part, paths, weights, ways.netting, use, free, slack)
             energy -= part
             energies[best, LEFT] -= part
             energies[best, FILLED] += part
@@ -377,8 +292,7 @@ def match_markets(
     memory: Int,
     capacity: Int,
     use: Int,
-    bound: Int,
-    taken: Int,
+    spare: Int,
     ranges: Int,
     paths: Int,
     weights: Int,
@@ -386,13 +300,14 @@ def match_markets(
     owner: Int,
     now: Int,
 ) -> tuple[Table, Table, Columns, Int, Int, int]:
-    """Match every market by price-time priority within reach; `use` and `taken` are updated in place.
+    """Match every market by price-time priority within reach; `use` is updated in place.
 
     Returns contracts, live orders, a refusal code, the energy filled and lapsed (per row of `orders`), and the energy
     withdrawn by cancel and replace. `contracts`, `live` and `memory` (words,) are to be written: twice the orders and
     one, all rows, and as many words as `market.book_kernels` says and one for each row.
     """
-    ways, room = Ways(ranges, paths, weights, netting), Room(capacity, use, bound, taken)
+    ways, slack = Ways(ranges, paths, weights, netting), np.empty(spare.shape[1], np.int64)
+    free, before = np.empty((use.shape[1], 2), np.int64), np.empty((use.shape[1], 2), np.int64)
     held, given = len(resting), len(orders)
     rows, busy, start, middle = order_by_market(resting, orders, len(capacity))
     largest = 0
@@ -410,17 +325,19 @@ def match_markets(
         olds = middle[index] - start[index]
         sort_part(here[:olds], resting, 0)
         sort_part(here[olds:], orders, held)
-        before, taken_before = use[market].copy(), taken[market].copy()
+        before[:] = use[market]
         while True:
-            count = open_book(book, resting, orders, here)
+            count = open_book(book, resting, orders, here, owner)
+            find_room(capacity[market], use[market], netting, free)
+            slack[:] = spare[market]
             let_rest(here[:olds], resting, book)
             now_formed, out = match_market(
-                market, here, olds, resting, orders, book, ways, room, owner, now, result, formed
+                here, olds, resting, orders, book, ways, use[market], free, slack, now, result, formed
             )
             if now_formed >= 0:
                 break
             # a match split over paths makes contracts without end of an order: the market starts again with more room
-            use[market], taken[market] = before, taken_before
+            use[market] = before
             result = Result(_longer(result.contracts), result.codes, result.filled, result.lapsed)
         formed, withdrawn = now_formed, withdrawn + out
         close_book(book.ranked, book.energy, count, here, held, left, result.filled)
@@ -455,46 +372,3 @@ def _longer(contracts: Table) -> Table:
     out = np.empty(2 * len(contracts), contracts.dtype)
     out[: len(contracts)] = contracts
     return out
-
-
-@njit(cache=True)
-def scan_quotes(
-    table: Table,
-    cell: Columns,
-    capacity: Int,
-    use: Int,
-    bound: Int,
-    taken: Int,
-    ranges: Int,
-    paths: Int,
-    weights: Int,
-    netting: bool,
-    bids: Int,
-    asks: Int,
-) -> None:
-    """Raise bids and lower asks (cells, areas) by every live order that an area can reach, in place."""
-    cells, areas = bids.shape
-    here_bids, here_asks = bids.copy(), asks.copy()
-    market = np.full(cells, -1, np.int64)
-    for row in range(len(table)):
-        order, at = table[row], cell[row]
-        area, price = np.int64(order.area), np.int64(order.price)
-        market[at] = order.market
-        if order.side == BUY:
-            here_bids[at, area] = max(here_bids[at, area], price)
-        else:
-            here_asks[at, area] = min(here_asks[at, area], price)
-    for at in range(cells):
-        if market[at] < 0:
-            continue
-        own = market[at]
-        room, used, most, took = capacity[own], use[own], bound[own], taken[own]
-        for there in range(areas):
-            bid, ask = here_bids[at, there], here_asks[at, there]
-            for here in range(areas):
-                if bid > bids[at, here]:
-                    path, _ = find_path(here, there, ranges, paths, weights, netting, room, used, most, took)
-                    bids[at, here] = bid if path >= 0 else bids[at, here]
-                if ask < asks[at, here]:
-                    path, _ = find_path(there, here, ranges, paths, weights, netting, room, used, most, took)
-                    asks[at, here] = ask if path >= 0 else asks[at, here]
