@@ -428,14 +428,9 @@ def _show(result: Any, as_json: bool) -> None:
 
 
 def _with_progress(what: str, work: Callable[[Callable[[int, int], None]], Any]) -> Any:
-    """Run `work` with a bar on standard error, when someone is looking."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from experiments.screen import with_progress
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))
+    return with_progress(what, work)
 
 
 def _ledger_of(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 statement_app = typer.Typer()
+study_app = typer.Typer(help="Studies of the market itself, with synthetic orders.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -39,9 +40,33 @@ def statement(
     _show(result, as_json)
 
 
+@study_app.command("lead-time")
+def study_lead_time(
+    days: Annotated[int, typer.Option(help="Days of delivery, spread over a year.")] = 12,
+    seeds: Annotated[int, typer.Option(help="Order flows, each with a seed of its own.")] = 3,
+    seed: Annotated[int, typer.Option(help="The first seed; the same seeds give the same result.")] = 0,
+    figures: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Send the same year-ahead orders through spot with splitting and through dgp, and see who knew the lines when.
+
+    Example: `digitalgrid study lead-time --days 12 --seeds 3 --figures docs/figures`
+    """
+    from experiments.lead_time import study_lead_time as verb
+    from experiments.screen import with_progress
+
+    result = with_progress("playing", lambda progress: verb(days, seeds, seed, progress))
+    if figures:
+        from experiments.lead_time_picture import save_pictures
+
+        save_pictures(result, figures)
+    _show(result, as_json)
+
+
 def add_verbs(app: typer.Typer) -> None:
     """Put the verbs of this file beside those of the command line."""
     app.add_typer(statement_app)
+    app.add_typer(study_app, name="study")
 
 
 def _show(result: Any, as_json: bool) -> None:
