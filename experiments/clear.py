@@ -18,9 +18,8 @@ from market.blocks import BlockOutcome, trade_blocks
 from market.errors import DataError, Refusal
 from market.exchange import NO_PRICE, Outcome, trade
 from market.orders import ORDER, Kind, Side, no_orders
-from market.splitting import clear_without_limits
+from market.splitting_report import report_auctions
 from market.tables import Table, join_rows
-from market.units import Int
 
 MOST_DIFFERENCES = 20
 EXPECTED_KEYS = (*BY_SLOT, "fill_ratio", "fills_kwh", "refused", "welfare_jpy")
@@ -104,7 +103,7 @@ def _report(case: Case, outcome: Outcome, found: BlockOutcome | None) -> Json:
         "fill_ratio": _ratios(case, found),
     }
     if outcome.price is not None:
-        report |= _auction_facts(case, outcome, price, net, found)
+        report |= _auction_facts(case, outcome, found)
     if found is not None:
         report["block_search"] = {
             "method": found.search,
@@ -114,20 +113,17 @@ def _report(case: Case, outcome: Outcome, found: BlockOutcome | None) -> Json:
     return report
 
 
-def _auction_facts(case: Case, outcome: Outcome, price: Int, net: Int, found: BlockOutcome | None) -> Json:
-    """Price without limits, areas that share a price, lines that bind, and their rent."""
+def _auction_facts(case: Case, outcome: Outcome, found: BlockOutcome | None) -> Json:
+    """Price without limits, areas that share a price, lines and joint limits that are full, and the lines' rent."""
     orders = join_rows(case.orders, accepted_blocks(case, found)) if found else case.orders
-    system = clear_without_limits(case.design, case.grid, orders, len(case.slots))
-    rents = np.zeros(len(case.slots), np.int64)
-    rows = outcome.contracts
-    rows = rows[rows["path"] != 0]
-    np.add.at(rents, rows["market"], (rows["buy_price"].astype(np.int64) - rows["sell_price"]) * rows["energy"])
-    slots = list(enumerate(map(str, case.slots)))
+    use = np.zeros_like(case.capacity_wh)
+    told = report_auctions(case.design, case.grid, orders, outcome, case.capacity_wh, use, case.limit_wh)
+    slots = list(zip(map(str, case.slots), told, strict=True))
     return {
-        "system_price_jpy_kwh": {slot: _price(system[m]) for m, slot in slots},
-        "price_groups": {slot: _groups(case, price[m]) for m, slot in slots},
-        "binding_lines": {slot: _binding(case, price[m], net[m], case.capacity_wh[m]) for m, slot in slots},
-        "congestion_rent_jpy": {slot: exact(int(rents[m]), 6) for m, slot in slots},
+        "system_price_jpy_kwh": {slot: _price_or_null(one.system_price) for slot, one in slots},
+        "price_groups": {slot: [list(group) for group in one.groups] for slot, one in slots},
+        "binding_lines": {slot: list(one.binding) for slot, one in slots},
+        "congestion_rent_jpy": {slot: exact(sum(one.rent_ujpy.values()), 6) for slot, one in slots},
     }
 
 
@@ -144,27 +140,6 @@ def accepted_blocks(case: Case, found: BlockOutcome) -> Table:
     table["price"] = np.where(table["side"] == int(Side.SELL), low, high)
     table["energy"] = filled_wh[rows, steps]
     return table
-
-
-def _groups(case: Case, price: Int) -> list[list[str]]:
-    """Areas joined by lines across which the price is the same; an area without a price stands alone."""
-    group = list(range(len(price)))
-    for line in case.grid.lines:
-        if price[line.source] == price[line.target] != NO_PRICE:
-            old, new = group[line.target], group[line.source]
-            group = [new if number == old else number for number in group]
-    return [[case.grid.areas[a] for a, number in enumerate(group) if number == g] for g in dict.fromkeys(group)]
-
-
-def _binding(case: Case, price: Int, net: Int, room: Int) -> list[str]:
-    """Lines that are full in the direction in which the price rises."""
-    names = []
-    for line, flow, (forward, backward) in zip(case.grid.lines, net.tolist(), room.tolist(), strict=True):
-        low, high = int(price[line.source]), int(price[line.target])
-        rises = NO_PRICE not in (low, high) and low != high
-        if rises and flow == (forward if low < high else -backward):
-            names.append(line.name)
-    return names
 
 
 def _fills(case: Case, outcome: Outcome, found: BlockOutcome | None) -> Json:
@@ -311,3 +286,7 @@ def _kwh(energy_wh: int) -> Decimal:
 
 def _price(price: int) -> Decimal | None:
     return None if price == NO_PRICE else exact(int(price), 3)
+
+
+def _price_or_null(price: int | None) -> Decimal | None:
+    return None if price is None else exact(price, 3)

@@ -1,7 +1,9 @@
 """What an auction says to people: system price, area prices, price groups, flows, rent, and what was full.
 
-- Price group (分断エリア): areas with one price, joined by lines that are not full.
-- A line is binding when its net flow has reached what it could take in that direction; so is a joint limit.
+- Price group (分断エリア): areas with one price, joined by lines that are not full; an area without a price stands
+  alone. Two groups may have equal prices (71 slots of JEPX's published groups do).
+- A line is binding when its net flow has reached what it could take in that direction; so is a joint limit. Without
+  flow it is binding only where the price rises in a direction that it is closed in.
 - Congestion rent of a line = the price difference along its net flow x that flow (値差収入); where the flow of a
   contract takes several lines, each line earns the difference of its own ends.
 """
@@ -51,7 +53,7 @@ def report_auctions(
         raise ValueError(f"design {design.name} has no area prices to report")
     system = clear_without_limits(design, grid, orders, len(capacity_wh))
     before, after = _net(flow_wh), _net(outcome.flow_wh)
-    full = _full_lines(capacity_wh, after)
+    full = _full_lines(grid, capacity_wh, after, outcome.price)
     limits_full = _full_limits(design, grid, outcome.flow_wh, limit_wh)
     return [
         AuctionReport(
@@ -73,10 +75,13 @@ def _net(flow_wh: Int) -> Int:
     return np.asarray(flow_wh[..., 0] - flow_wh[..., 1])
 
 
-def _full_lines(capacity_wh: Int, net: Int) -> Int:
-    """Whether each line is full forward and backward (markets, lines, 2); a line without flow is not."""
+def _full_lines(grid: Grid, capacity_wh: Int, net: Int, price: Int) -> Int:
+    """Whether each line is full forward and backward (markets, lines, 2)."""
+    low, high = (price[:, [getattr(line, end) for line in grid.lines]] for end in ("source", "target"))
+    priced = (low != NO_PRICE) & (high != NO_PRICE)
+    rises = np.stack([priced & (low < high), priced & (low > high)], -1)
     both = np.stack([net, -net], -1)
-    return np.asarray((both >= capacity_wh) & (both > 0))
+    return np.asarray((both >= capacity_wh) & ((both > 0) | rises))
 
 
 def _full_limits(design: MarketDesign, grid: Grid, flow_wh: Int, limit_wh: Int | None) -> Int:
@@ -94,7 +99,7 @@ def _groups(grid: Grid, price: Int, full: Int) -> tuple[tuple[str, ...], ...]:
     group = list(range(len(grid.areas)))
     for _ in grid.areas:
         for row, line in enumerate(grid.lines):
-            if not full[row] and price[line.source] == price[line.target]:
+            if not full[row] and price[line.source] == price[line.target] != NO_PRICE:
                 group[line.source] = group[line.target] = min(group[line.source], group[line.target])
     return tuple(
         tuple(area for area, of in zip(grid.areas, group, strict=True) if of == leader) for leader in sorted(set(group))

@@ -53,6 +53,29 @@ def test_a_binding_limit_is_named() -> None:
     assert told.binding == ("out of a",)
 
 
+def test_a_closed_line_binds_where_the_price_would_push_through_it() -> None:
+    """No room, no flow: it parts 10 from 50, and names itself; the open way back, down in price, does not."""
+    grid = Grid(("a", "b"), (Line("ab", 0, 1),))
+    rows = [(0, 0, Side.SELL, 10, 9), (0, 0, Side.BUY, 10, 9), (0, 1, Side.SELL, 50, 9), (0, 1, Side.BUY, 50, 9)]
+    (told,) = report(grid, order_table(rows), np.array([[[0, 70]]]))
+    assert (told.binding, told.groups, told.flows_wh) == (("ab",), (("a",), ("b",)), {"ab": 0})
+
+
+def test_a_line_that_is_just_full_parts_groups_of_one_price() -> None:
+    """As in the published groups: what flows is all it can take, though more would not change the price."""
+    grid = Grid(("a", "b"), (Line("ab", 0, 1),))
+    orders = order_table([(0, 0, Side.SELL, 10, 100), (0, 1, Side.BUY, 50, 30)])
+    (told,) = report(grid, orders, np.full((1, 1, 2), 30))
+    assert (told.prices, told.groups, told.binding) == ({"a": 10, "b": 10}, (("a",), ("b",)), ("ab",))
+
+
+def test_areas_without_a_price_are_no_group() -> None:
+    """Nothing trades: each stands alone, though the line between them is empty."""
+    grid = Grid(("a", "b"), (Line("ab", 0, 1),))
+    (told,) = report(grid, order_table([(0, 0, Side.SELL, 10, 100)]), np.full((1, 1, 2), 30))
+    assert told.groups == (("a",), ("b",))
+
+
 def test_a_market_without_trade_has_no_price() -> None:
     """Null, not zero."""
     grid = Grid(("a",))
