@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from market.errors import Refusal
-from market.grid import Grid
+from market.grid import Grid, Limit
 from market.orders import Kind, Side, TimeInForce
 from market.tables import Table
 from market.units import Int
@@ -25,12 +25,17 @@ class Live:
 
 @dataclass
 class Book:
-    """One market: live orders by arrival, use of lines [forward, backward], and what happened."""
+    """One market: live orders by arrival, use of lines [forward, backward], and what happened.
+
+    `bounds` are those of the grid's joint limits; `owner` says by party who owns it.
+    """
 
     grid: Grid
     capacity: list[list[int]]
     use: list[list[int]]
     netting: bool
+    bounds: list[int]
+    owner: list[int]
     live: list[Live] = field(default_factory=list)
     rested: list[Live] = field(default_factory=list)
     fills: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -46,7 +51,24 @@ class Book:
             rooms.append(
                 self.capacity[line][way] - self.use[line][way] + (self.use[line][1 - way] if self.netting else 0)
             )
+        for limit, bound in zip(self.grid.limits, self.bounds, strict=True):
+            takes = self.taken_of(limit, path)
+            if takes > 0:
+                rooms.append((bound - self.sum_of(limit)) // takes)
         return min(rooms)
+
+    def sum_of(self, limit: Limit) -> int:
+        """Use of a joint limit: what flows its way, less what flows against it where opposite flows net."""
+        total = 0
+        for sign, (forward, backward) in zip(limit.signs, self.use, strict=True):
+            with_it, against = (forward, backward) if sign > 0 else (backward, forward)
+            total += abs(sign) * (with_it - (against if self.netting else 0))
+        return total
+
+    def taken_of(self, limit: Limit, path: tuple[int, ...]) -> int:
+        """What one Wh on a path adds to the use of a joint limit."""
+        ways = [limit.signs[abs(step) - 1] * (1 if step > 0 else -1) for step in path]
+        return sum(way for way in ways if way > 0 or self.netting)
 
     def way_between(self, source: int, target: int) -> int | None:
         """The first path with room, fewest lines first."""
@@ -60,13 +82,13 @@ class Book:
         return self.way_between(other.area, order.area)
 
     def best_for(self, order: Live) -> Live | None:
-        """Best price first, then earliest, among what the order can reach; never its own party."""
+        """Best price first, then earliest, among what the order can reach; never an order of the same owner."""
         sign = 1 if order.side == Side.BUY else -1
         met = [
             other
             for other in self.live
             if other.side != order.side
-            and other.party != order.party
+            and self.owner[other.party] != self.owner[order.party]
             and sign * other.price <= sign * order.price
             and self.way_to(order, other) is not None
         ]
@@ -115,9 +137,24 @@ class Book:
             self.rested.append(order)
 
 
-def trade_one_market(grid: Grid, resting: Table, orders: Table, capacity_wh: Int, use_wh: Int, netting: bool) -> Book:
-    """The book of one market after all `orders`; rows count from 0 over resting, then orders."""
-    book = Book(grid, capacity_wh.tolist(), use_wh.tolist(), netting)
+def trade_one_market(
+    grid: Grid,
+    resting: Table,
+    orders: Table,
+    capacity_wh: Int,
+    use_wh: Int,
+    netting: bool,
+    limit_wh: Int | None = None,
+    owner: Int | None = None,
+) -> Book:
+    """The book of one market after all `orders`; rows count from 0 over resting, then orders.
+
+    `limit_wh` (limits,) stands in for the grid's own bounds; everybody owns itself without `owner` (parties,).
+    """
+    bounds = [limit.most_wh for limit in grid.limits] if limit_wh is None else limit_wh.tolist()
+    parties = max([int(table["party"].max(initial=0)) for table in (resting, orders)]) + 1
+    owners = list(range(parties)) if owner is None else owner.tolist()
+    book = Book(grid, capacity_wh.tolist(), use_wh.tolist(), netting, bounds, owners)
     names = ("side", "area", "price", "party", "reference", "energy")
     for number in sorted(range(len(resting)), key=lambda n: int(resting[n]["sequence"])):
         book.live.append(Live(number, *(int(resting[number][name]) for name in names)))
