@@ -5,13 +5,14 @@ by area, side and price, and neither building the problem nor merging is counted
 starts from the order table and ends with prices, fills, flows and the certificate of every market.
 """
 
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from experiments.bench_rows import BenchRow
+from experiments.bench_rows import BenchRow, alternate
 from market.design import find_design
 from market.grid import Grid, Line
 from market.orders import ORDER, Kind, Side, TimeInForce
@@ -40,7 +41,6 @@ DEMAND_WH = 60_000 * WH_PER_MW_SLOT
 """Energy on each side of one market, as of 60 GW: so that lines are full in part of the markets at every size."""
 BOOKS, BOOK_ORDERS = 2_000, 1_000
 YEAR_SLOTS, YEAR_ORDERS, YEAR_CHECKED = 17_520, 1_000, 40
-ROUNDS = 9
 
 
 def japan() -> Grid:
@@ -84,7 +84,7 @@ def bench_uniform(seed: int) -> list[BenchRow]:
     def theirs() -> Int:
         return _sort_and_sum(side, price, energy, floor)
 
-    ours_s, theirs_s, found, sorted_prices = _alternate(
+    ours_s, theirs_s, found, sorted_prices = alternate(
         lambda: clear_books(start, side, price, energy, floor)[0], theirs
     )
     what = f"uniform price of {BOOKS:,} books of {BOOK_ORDERS:,} orders"
@@ -111,9 +111,8 @@ def bench_splitting(
     for orders, target in sizes:
         table = random_books(orders, 1, seed)
         solver = WelfareProblem(grid, table, room[0])
-        ours_s, theirs_s, cleared, best = _alternate(
-            lambda table=table: clear(SPOT, grid, table, room, np.zeros_like(room)),
-            solver.solve,
+        ours_s, theirs_s, cleared, best = alternate(
+            partial(clear, SPOT, grid, table, room, np.zeros_like(room)), solver.solve
         )
         same = abs(welfare_of(cleared)[0] - best) < 0.5
         what = f"nine-area splitting, one market of {orders:,} orders"
@@ -194,15 +193,3 @@ def _merge(orders: Table) -> tuple[Table, Int]:
     energy = np.zeros(len(merged), np.int64)
     np.add.at(energy, row, orders["energy"])
     return merged, energy
-
-
-def _alternate(ours: Any, theirs: Any) -> tuple[float, float, Any, Any]:
-    """Median times of both sides, measured in turn, and their last results; the first round is not counted."""
-    times: tuple[list[float], list[float]] = ([], [])
-    results: list[Any] = [None, None]
-    for _ in range(ROUNDS + 1):
-        for place, side in enumerate((ours, theirs)):
-            began = perf_counter()
-            results[place] = side()
-            times[place].append(perf_counter() - began)
-    return median(times[0][1:]), median(times[1][1:]), results[0], results[1]

@@ -1,7 +1,16 @@
 """One row of a speed table: ours against a named reference, both timed in alternation within one run."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Any, TypeVar
+
+ROUNDS, ROUND_S = 9, 0.02
+"""Rounds that count, and about how long a side runs in each at least [s]."""
+Ours = TypeVar("Ours")
+Theirs = TypeVar("Theirs")
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,36 @@ class BenchRow:
     def ratio(self) -> float:
         """How many times faster ours is."""
         return self.reference_s / self.ours_s
+
+
+def alternate(
+    ours: Callable[[], Ours], theirs: Callable[[], Theirs], rounds: int = ROUNDS
+) -> tuple[float, float, Ours, Theirs]:
+    """Median time of a call of each side [s], measured in turn, and what their first calls gave.
+
+    What is short is called again and again within a round. The first calls, which compile or load, do not count.
+    Garbage is collected between the rounds and not within, as Python's `timeit` does.
+    """
+    results = ours(), theirs()
+    repeats = [max(1, round(ROUND_S / _time_calls(side, 1))) for side in (ours, theirs)]
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for side, count, taken in zip((ours, theirs), repeats, times, strict=True):
+            taken.append(_time_calls(side, count))
+    return median(times[0]), median(times[1]), *results
+
+
+def _time_calls(call: Callable[[], Any], count: int) -> float:
+    """Mean time of a call [s]; what it returns is dropped."""
+    gc.collect()
+    gc.disable()
+    try:
+        began = perf_counter()
+        for _ in range(count):
+            call()
+        return (perf_counter() - began) / count
+    finally:
+        gc.enable()
 
 
 def print_rows(title: str, rows: Sequence[BenchRow]) -> None:
