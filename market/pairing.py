@@ -54,7 +54,7 @@ def trade_continuous(
         np.empty(words, np.int64),
         capacity_wh,
         use,
-        _spare(design, grid, use, limit_wh),
+        limit_room(design, grid, use, limit_wh),
         grid.path_ranges,
         grid.path_table,
         limit_weights(grid, design.netting),
@@ -70,7 +70,7 @@ def _plain(table: Table) -> Table:
     return table if table.flags.carray else table.copy()
 
 
-def _spare(design: MarketDesign, grid: Grid, use_wh: Int, limit_wh: Int | None) -> Int:
+def limit_room(design: MarketDesign, grid: Grid, use_wh: Int, limit_wh: Int | None) -> Int:
     """Room of each joint limit (markets, limits) [Wh], below zero where use is beyond it."""
     if not grid.limits:
         return np.zeros((len(use_wh), 0), np.int64)
@@ -81,12 +81,18 @@ def _spare(design: MarketDesign, grid: Grid, use_wh: Int, limit_wh: Int | None) 
 @lru_cache(maxsize=64)
 def limit_weights(grid: Grid, netting: bool) -> Int:
     """What one Wh on each path adds to the use of each joint limit (paths, limits); see `market.fences.limit_use`."""
+    return limit_use(grid, count_ways(grid), netting)
+
+
+@lru_cache(maxsize=64)
+def count_ways(grid: Grid) -> Int:
+    """How often each path passes each line forward and backward (paths, lines, 2)."""
     steps = grid.path_table
-    use = np.zeros((len(steps), len(grid.lines), 2), np.int64)
+    ways = np.zeros((len(steps), len(grid.lines), 2), np.int64)
     path, place = np.nonzero(steps)
     step = steps[path, place]
-    np.add.at(use, (path, np.abs(step) - 1, (step < 0).astype(np.int64)), 1)
-    return limit_use(grid, use, netting)
+    np.add.at(ways, (path, np.abs(step) - 1, (step < 0).astype(np.int64)), 1)
+    return ways
 
 
 def best_quotes(
@@ -114,7 +120,7 @@ def best_quotes(
         cell,
         capacity_wh,
         flow_wh,
-        _spare(design, grid, flow_wh, limit_wh),
+        limit_room(design, grid, flow_wh, limit_wh),
         grid.path_ranges,
         grid.path_table,
         limit_weights(grid, design.netting),
