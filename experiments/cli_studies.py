@@ -43,14 +43,14 @@ def statement(
 @study_app.command("lead-time")
 def study_lead_time(
     days: Annotated[int, typer.Option(help="Days of delivery, spread over a year.")] = 12,
-    seeds: Annotated[int, typer.Option(help="Order flows, each with a seed of its own.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Years of orders, each with a seed of its own.")] = 4,
     seed: Annotated[int, typer.Option(help="The first seed; the same seeds give the same result.")] = 0,
     figures: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
     as_json: Json = False,
 ) -> None:
     """Send the same year-ahead orders through spot with splitting and through dgp, and see who knew the lines when.
 
-    Example: `digitalgrid study lead-time --days 12 --seeds 3 --figures docs/figures`
+    Example: `digitalgrid study lead-time --days 12 --seeds 4 --figures pictures`
     """
     from experiments.lead_time import study_lead_time as verb
     from experiments.screen import with_progress

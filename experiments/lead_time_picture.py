@@ -7,12 +7,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, STYLE, save_png
+from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, STYLE, save_png
 from experiments.lead_time import CASES, LEADS, Example, LeadTime
 from market.errors import ConfigError
 from market.slots import HALF_HOURS
 
-COLOURS = dict(zip(CASES, (BLUE, PINK, RED, GREEN, ORANGE), strict=True))
+COLOURS = dict(zip(CASES, (BLUE, PINK, RED, GREEN, ORANGE, SKY), strict=True))
 PANELS = {
     "correlation": "Correlation with the final flow\n(mean over lines)",
     "error": "Mean error of the flow\n(part of the line's capacity)",
@@ -50,7 +50,8 @@ def draw_skill(study: LeadTime) -> Figure:
             _mark_leads(axis)
         for axis in axes[2:]:
             axis.set_xlabel("days before delivery")
-        for axis in axes:
+        axes[0].set_ylim(-0.2, 1.02)
+        for axis in axes[1:]:
             axis.set_ylim(-0.02, None if axis is axes[1] else 1.02)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(CASES) + 1)
     return figure
@@ -90,9 +91,10 @@ def draw_day(example: Example) -> Figure:
                 )
         final = np.append(example.final_mw, example.final_mw[-1])
         axis.step(hours, final, where="post", color=BLACK, linewidth=2, label="final")
-        for level in (example.capacity_mw[0], -example.capacity_mw[1]):
-            axis.axhline(level, color=RED, linestyle="--", linewidth=1.2)
-        axis.annotate("capacity", (0.3, example.capacity_mw[0]), xytext=(0, 3), textcoords="offset points", color=RED)
+        for level, above in ((example.capacity_mw[0], 3), (-example.capacity_mw[1], -11)):
+            axis.axhline(level, color=RED, linestyle="--", linewidth=1.2, zorder=1)
+            axis.annotate("capacity", (0.3, level), xytext=(0, above), textcoords="offset points", color=RED)
+        axis.margins(y=0.1)
         axis.set_xticks(range(0, 25, 3))
         axis.set_xlim(0, 24)
         axis.set_xlabel("hour of delivery")
@@ -110,11 +112,9 @@ def _draw_case(axis: Any, study: LeadTime, case: str, name: str, colour: str) ->
     leads, values = np.array(LEADS)[known], values[:, known]
     axis.fill_between(leads, np.nanmin(values, 0), np.nanmax(values, 0), color=colour, alpha=0.2, linewidth=0)
     axis.plot(leads, np.nanmean(values, 0), color=colour, marker="o", markersize=3, label=case)
-    if case == "base" and name in ("correlation", "error"):
+    if case == "base":
         usual = np.mean([getattr(run.skill, f"usual_{name}") for run in study.of_case(case)])
-        axis.axhline(
-            float(usual), color=GREY, linestyle="--", linewidth=1.2, label="base, mean of other days, no contracts"
-        )
+        axis.axhline(float(usual), color=GREY, linestyle="--", linewidth=1.2, label="base, other years, no contracts")
 
 
 def _mark_leads(axis: Any) -> None:

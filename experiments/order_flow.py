@@ -89,7 +89,7 @@ SHADE = 0.1
 
 ARRIVALS = {
     "uniform": "every lead from 1 to 365 days is equally likely",
-    "log": "the logarithm of the lead is uniform: 42 % come over 30 days ahead, 18 % over 130",
+    "log": "the logarithm of the lead is uniform: 42 % come over 30 days ahead, 22 % over 100",
     "late": "nine in ten come in the last fortnight, the others as in `log`",
 }
 """When orders come, other than those that need the weather; `log` is the study's base case."""
@@ -244,7 +244,8 @@ def _leads(parties: _Parties, chance: Floats, arrivals: str) -> Int:
     """Whole days ahead (days, parties), at least 1."""
     log = _log_uniform(chance, LONGEST_LEAD)
     # the first tenth of the chances is spread over all of `log`, the rest over the last fortnight
-    late = np.where(chance < 0.1, _log_uniform(chance * 10 % 1, LONGEST_LEAD), _log_uniform(chance, SOLAR_LEAD))
+    early, rest = np.minimum(chance / 0.1, 1), np.maximum(chance - 0.1, 0) / 0.9
+    late = np.where(chance < 0.1, _log_uniform(early, LONGEST_LEAD), _log_uniform(rest, SOLAR_LEAD))
     known = {"uniform": 1 + (chance * LONGEST_LEAD).astype(np.int64), "log": log, "late": late}[arrivals]
     solar, weather = _log_uniform(chance, SOLAR_LEAD), _log_uniform(chance, WEATHER_LEAD)
     return np.where(parties.follows == SUN, solar, np.where(parties.follows == WEATHER, weather, known))
