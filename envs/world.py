@@ -185,7 +185,7 @@ class World:
         last = self.calendar.gate
         if self.design.accepts == "rolling":
             last = min(self.slots, self.calendar.gate + self.design.horizon) - 1
-        elif self.design.accepts == "daily":
+        elif self.design.accepts in ("daily", "sessions"):
             last = AHEAD - 1
         return last + 2
 
@@ -251,6 +251,7 @@ class World:
             self.flow_wh,
             self.now,
             retail=self.retail,
+            calendar=self.calendar,
         )
         codes[live] = outcome.codes
         label_sources(outcome.contracts, self.sources)

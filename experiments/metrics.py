@@ -17,6 +17,7 @@ from envs.tally import Flow
 from envs.world import Step, World
 from market.contracts import Source
 from market.errors import Refusal
+from market.opening import is_auctioned
 from market.settlement import PostingKind
 from market.splitting import cancelled_by_splitting_wh
 from market.units import MJPY_PER_JPY, UJPY_PER_JPY, WH_PER_KWH, Int
@@ -153,6 +154,8 @@ def measure_totals(world: World, refused: Int, cancelled_wh: int | None = None) 
 def cancelled_in_step(world: World, step: Step, flow_before_wh: Int) -> int:
     """Energy of this step's auctions cancelled by splitting, all worlds together [Wh]; splitting designs only."""
     live = step.given[step.codes == 0]
+    if world.design.accepts == "sessions":
+        live = live[is_auctioned(world.calendar, world.now[live["world"]] - 1, live["slot"])]
     if not len(live):
         return 0
     return int(cancelled_by_splitting_wh(world.design, world.grid, live, world.capacity_wh, flow_before_wh).sum())

@@ -114,7 +114,9 @@ class TraceRecorder:
     def _slot_columns(self) -> Columns:
         world, w, stop = self.world, self.watched, self.world.t
         paid = np.where(self._bought > 0, self._value // np.maximum(self._bought, 1), NO_PRICE)
-        price = self._cleared if world.design.pairs == "uniform" else paid
+        # rules that set no price of an area are shown by what was paid there
+        cleared = self._cleared != NO_PRICE
+        price = np.where(cleared | (world.design.pairs == "uniform"), self._cleared, paid)
         columns: Columns = {"slot": world.episode.first_slot[w] + np.arange(stop)}
         outside = world.episode.outside[w, :, :stop]
         for row, area in enumerate(world.grid.areas):

@@ -154,6 +154,7 @@ class Replay:
             self._flow,
             now,
             retail=rules.terms.retail_prices(self.outside),
+            calendar=rules.calendar,
         )
         codes[live] = outcome.codes
         self._flow = outcome.flow_wh

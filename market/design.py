@@ -1,23 +1,39 @@
 """A market design (制度設計) is a frozen record of choices, registered by name.
 
 - `accepts`: when orders are taken: `rolling` (every step, slots from the gate on), `gate` (every step,
-  the gate slot only), `daily` (at 10:00, all of tomorrow), `never`.
+  the gate slot only), `daily` (at 10:00, all of tomorrow), `sessions` (as `daily`, and every step the slots whose
+  auction is over), `never`.
 - `pairs`: `continuous` (price-time priority, the resting order's price), `uniform` (one price per
-  area, the lowest that clears), `none`.
+  area, the lowest that clears), `at-once` (as `uniform`, prices by the rule), `sessions` (an auction, then continuous),
+  `sharing` (in proportion, limit prices not read), `none`.
 - `capacity`: `at-contract` (a contract forms only where there is room on the path; paper 1.4),
-  `splitting` (implicit auction, 市場分断), `none`.
-- `claims`: properties the design promises; `check_design` proves each of them on random markets.
+  `splitting` (implicit auction, 市場分断), `local` (areas do not trade with one another), `none`.
+- `rule`: the rule function that does what the choices alone do not say (`market.rules`); empty where they do.
+- `claims`: properties the design promises; `check_design` looks for a counterexample to each of them.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from market.errors import ConfigError
+from market.units import PPM
 
-Accepts = Literal["rolling", "gate", "daily", "never"]
-Pairs = Literal["continuous", "uniform", "none"]
-Capacity = Literal["at-contract", "splitting", "none"]
-Claim = Literal["budget-balanced", "individually-rational", "volume-maximal", "permutation-invariant"]
+if TYPE_CHECKING:
+    from market.rules import Rule
+
+Accepts = Literal["rolling", "gate", "daily", "sessions", "never"]
+Pairs = Literal["continuous", "uniform", "at-once", "sessions", "sharing", "none"]
+Capacity = Literal["at-contract", "splitting", "local", "none"]
+Claim = Literal[
+    "strongly-budget-balanced",
+    "weakly-budget-balanced",
+    "individually-rational",
+    "rational-against-retail",
+    "volume-maximal",
+    "permutation-invariant",
+    "own-price-monotone",
+    "truthful",
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +44,8 @@ class MarketDesign:
     design (48 x 365 is the paper's year), `netting` lets opposite flows free capacity;
     `arrivals` says whether a step's orders arrive in a drawn order or demand first, so that sellers see and answer it
     (paper 1.4); `margin` says how orders at the clearing price share what is left: by arrival or in proportion (largest
-    remainder, ties by arrival).
+    remainder, ties by arrival); `k_ppm` is where a k-double auction sets its price between the lowest and the highest
+    that clear.
     """
 
     name: str
@@ -45,13 +62,24 @@ class MarketDesign:
     tick_mjpy_kwh: int = 10
     band_mjpy_kwh: tuple[int, int] = (10, 999_990)
     horizon: int = 4
+    rule: str = ""
+    k_ppm: int = PPM // 2
 
     def with_horizon(self, slots: int) -> "MarketDesign":
         """The same design with another number of open slots."""
         return replace(self, horizon=slots if self.accepts == "rolling" else self.horizon)
 
+    def choices(self) -> dict[str, Any]:
+        """The record as plain values, claims sorted, for tables and JSON."""
+        return {**asdict(self), "claims": sorted(self.claims)}
 
-_ALWAYS: frozenset[Claim] = frozenset({"budget-balanced", "individually-rational"})
+
+_BALANCED: frozenset[Claim] = frozenset({"strongly-budget-balanced", "weakly-budget-balanced"})
+_ALWAYS: frozenset[Claim] = _BALANCED | {"individually-rational"}
+_BEST: frozenset[Claim] = frozenset({"volume-maximal", "own-price-monotone"})
+_PRICE_NOT_READ: frozenset[Claim] = frozenset({"permutation-invariant", "own-price-monotone", "truthful"})
+_SHARED: frozenset[Claim] = _BALANCED | _PRICE_NOT_READ | {"rational-against-retail"}
+_UNIFORM: frozenset[Claim] = _ALWAYS | _BEST | {"permutation-invariant"}
 DESIGNS: dict[str, MarketDesign] = {
     design.name: design
     for design in (
@@ -64,12 +92,21 @@ DESIGNS: dict[str, MarketDesign] = {
             _ALWAYS,
         ),
         MarketDesign(
+            "dgp-batch",
+            "as dgp, but once a step all live orders meet for the largest surplus, at the middle of their limits",
+            "rolling",
+            "at-once",
+            "at-contract",
+            _ALWAYS | _BEST,
+            rule="dgp-batch",
+        ),
+        MarketDesign(
             "call",
             "uniform-price auction of each half hour at its gate, areas split where a line is full",
             "gate",
             "uniform",
             "splitting",
-            _ALWAYS | {"volume-maximal", "permutation-invariant"},
+            _UNIFORM,
             "sealed",
             horizon=1,
         ),
@@ -79,9 +116,93 @@ DESIGNS: dict[str, MarketDesign] = {
             "daily",
             "uniform",
             "splitting",
-            _ALWAYS | {"volume-maximal", "permutation-invariant"},
+            _UNIFORM,
             "sealed",
             horizon=48,
+        ),
+        MarketDesign(
+            "spot+intraday",
+            "spot, and from 17:00 continuous trade of tomorrow until each gate over what room is left",
+            "sessions",
+            "sessions",
+            "splitting",
+            _ALWAYS,
+            horizon=48,
+            rule="spot+intraday",
+        ),
+        MarketDesign(
+            "pay-as-bid",
+            "the call auction, but each contract at its seller's own price",
+            "gate",
+            "at-once",
+            "splitting",
+            _ALWAYS | _BEST,
+            "sealed",
+            horizon=1,
+            rule="pay-as-bid",
+        ),
+        MarketDesign(
+            "k-double",
+            "the call auction, but the price lies k of the way from the lowest to the highest that clear",
+            "gate",
+            "at-once",
+            "splitting",
+            _UNIFORM,
+            "sealed",
+            horizon=1,
+            rule="k-double",
+        ),
+        MarketDesign(
+            "mcafee",
+            "auction in each area that gives up its marginal trade so that nobody gains by a false price",
+            "gate",
+            "at-once",
+            "local",
+            frozenset(
+                {
+                    "weakly-budget-balanced",
+                    "individually-rational",
+                    "permutation-invariant",
+                    "own-price-monotone",
+                    "truthful",
+                }
+            ),
+            "sealed",
+            horizon=1,
+            rule="mcafee",
+        ),
+        MarketDesign(
+            "mid-market-rate",
+            "each area shares its surplus at the middle of tariff and feed-in, in proportion",
+            "gate",
+            "sharing",
+            "local",
+            _SHARED,
+            "sealed",
+            horizon=1,
+            rule="mid-market-rate",
+        ),
+        MarketDesign(
+            "supply-demand-ratio",
+            "each area shares its surplus at a price that falls from tariff to feed-in as supply grows",
+            "gate",
+            "sharing",
+            "local",
+            _SHARED,
+            "sealed",
+            horizon=1,
+            rule="supply-demand-ratio",
+        ),
+        MarketDesign(
+            "bill-sharing",
+            "each area nets its energy and shares the bill of what is left",
+            "gate",
+            "sharing",
+            "local",
+            _BALANCED | _PRICE_NOT_READ,
+            "sealed",
+            horizon=1,
+            rule="bill-sharing",
         ),
         MarketDesign(
             "retail",
@@ -89,7 +210,7 @@ DESIGNS: dict[str, MarketDesign] = {
             "never",
             "none",
             "none",
-            _ALWAYS,
+            _ALWAYS | _SHARED,
             "sealed",
             horizon=1,
         ),
@@ -104,8 +225,15 @@ def find_design(name: str) -> MarketDesign:
     return DESIGNS[name]
 
 
-def register_design(design: MarketDesign) -> None:
-    """Make a user's own design known by its name; raises ConfigError when the name is taken."""
+def register_design(design: MarketDesign, rule: "Rule | None" = None) -> None:
+    """Make a user's own design known by its name, and its rule function by the design's `rule`.
+
+    Raises ConfigError when a name is taken, or a rule function is given that the design does not name.
+    """
     if design.name in DESIGNS:
         raise ConfigError(f"design {design.name!r} exists already", do="choose another name")
+    if rule is not None:
+        from market.rules import register_rule
+
+        register_rule(design, rule)
     DESIGNS[design.name] = design

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from market.contracts import no_contracts
 from market.design import MarketDesign
+from market.errors import ConfigError
 from market.grid import Grid
 from market.orders import no_orders
+from market.slots import HALF_HOURS, SlotCalendar
 from market.tables import Table
 from market.units import Int
 
@@ -49,6 +51,37 @@ class Outcome:
     lost_ujpy: Int | None = None
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call of `trade`: what a rule function of a design is given.
+
+    - design: the rules;
+    - grid: areas and lines;
+    - resting: live orders of earlier calls (designs whose orders rest);
+    - orders: admitted rows of this step, any order; `sequence` decides who came first;
+    - capacity_wh: (markets, lines, 2) room of each line forward and backward [Wh];
+    - flow_wh: (markets, lines, 2) use already committed forward and backward [Wh];
+    - now: (worlds,) the slot in which this happens, written as `formed`;
+    - limit_wh: (markets, limits) bound of each joint limit of the grid [Wh]; the grid's own bounds if None;
+    - retail: (markets, areas, 2) prices outside the market [mJPY/kWh]: what the retailer asks and what it pays; read by
+      designs that share by them;
+    - owner: (parties,) who owns each party, for self-trade prevention; everybody owns itself if None;
+    - calendar: slot length, which tells a design with sessions which of them is on.
+    """
+
+    design: MarketDesign
+    grid: Grid
+    resting: Table
+    orders: Table
+    capacity_wh: Int
+    flow_wh: Int
+    now: Int
+    limit_wh: Int | None = None
+    retail: Int | None = None
+    owner: Int | None = None
+    calendar: SlotCalendar = HALF_HOURS
+
+
 def trade(
     design: MarketDesign,
     grid: Grid,
@@ -61,31 +94,33 @@ def trade(
     limit_wh: Int | None = None,
     retail: Int | None = None,
     owner: Int | None = None,
+    calendar: SlotCalendar = HALF_HOURS,
 ) -> Outcome:
-    """Match orders in sequence (continuous) or all at once (uniform), under the design's capacity rule.
+    """Match orders as the design says: by its rule function, or in sequence, all at once, or not at all.
 
-    Args:
-        design: the rules.
-        grid: areas and lines.
-        resting: live orders of earlier calls (continuous designs only).
-        orders: admitted rows of this step, any order; `sequence` decides who came first.
-        capacity_wh: (markets, lines, 2) room of each line forward and backward [Wh].
-        flow_wh: (markets, lines, 2) use already committed forward and backward [Wh].
-        now: (worlds,) the slot in which this happens, written as `formed`.
-        limit_wh: (markets, limits) bound of each joint limit of the grid [Wh]; the grid's own bounds if None.
-        retail: (markets, areas, 2) prices outside the market [mJPY/kWh]: what the retailer asks and what it pays;
-            read by designs that share by them.
-        owner: (parties,) who owns each party, for self-trade prevention; everybody owns itself if None.
+    The arguments are those of a `Call`. Raises ConfigError when the design's rule is not registered here.
     """
     from market.pairing import trade_continuous
     from market.splitting import trade_uniform
 
+    if design.rule:
+        from market.rules import find_rule
+
+        call = Call(design, grid, resting, orders, capacity_wh, flow_wh, now, limit_wh, retail, owner, calendar)
+        return find_rule(design)(call)
     if design.pairs == "continuous":
         return trade_continuous(
             design, grid, resting, orders, capacity_wh, flow_wh, now, limit_wh=limit_wh, owner=owner
         )
     if design.pairs == "uniform":
         return trade_uniform(design, grid, orders, capacity_wh, flow_wh, now, limit_wh)
+    if design.pairs != "none":
+        raise ConfigError(f"design {design.name!r} pairs by a rule and names none", do="give it a `rule`")
+    return let_lapse(orders, flow_wh)
+
+
+def let_lapse(orders: Table, flow_wh: Int) -> Outcome:
+    """An outcome in which nothing trades and every order lapses."""
     count = len(orders)
     nothing = np.zeros(count, np.int64)
     return Outcome(

@@ -65,7 +65,7 @@ def trade_with_joint_limits(
     markets = len(capacity_wh)
     left = np.maximum(limits_of(grid, markets, limit_wh) - limit_use(grid, flow_wh, design.netting), 0)
     room = np.maximum(capacity_wh - flow_wh + (flow_wh[:, :, ::-1] if design.netting else 0), 0)
-    bids = gather(design, grid, orders, markets)
+    bids = gather(grid, orders, markets)
     solved = [_solve(grid, _bids_of(design, orders, bids, m), room[m], left[m]) for m in range(markets)]
     islands = Grid(grid.areas)
     while True:

@@ -13,6 +13,8 @@ MINUTES_PER_DAY = 24 * 60
 GATE_MINUTES = 60
 JEPX_CLOSING_MINUTE = 10 * 60
 """Bids for tomorrow close at 10:00 (JEPX trading rules, art. 16)."""
+JEPX_INTRADAY_MINUTE = 17 * 60
+"""Intraday trade (時間前市場) of tomorrow opens at 17:00 (JEPX intraday market guide)."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class SlotCalendar:
     def auction_slot_of_day(self) -> int:
         """Slot of the day in which the day-ahead auction takes its orders (10:00)."""
         return JEPX_CLOSING_MINUTE // self.minutes
+
+    @property
+    def intraday_slot_of_day(self) -> int:
+        """Slot of the day from which tomorrow's slots trade intraday (17:00)."""
+        return JEPX_INTRADAY_MINUTE // self.minutes
 
     def first_of(self, day: date) -> int:
         """First slot of a day."""

@@ -32,6 +32,7 @@ from market.tables import Table
 from market.units import Int
 
 if TYPE_CHECKING:
+    from market.contract_kernels import Pairs
     from market.gathering_kernels import Gathered
     from market.splitting_kernels import Network, Result, Rules
 
@@ -48,6 +49,14 @@ class Cleared(NamedTuple):
 
     bids: "Gathered"
     result: "Result"
+
+
+class Formed(NamedTuple):
+    """An outcome, and for each contract the rows of the orders that sell and buy (contracts,)."""
+
+    outcome: Outcome
+    sale: Int
+    purchase: Int
 
 
 def trade_uniform(
@@ -67,13 +76,24 @@ def trade_uniform(
         from market.joint_limits import trade_with_joint_limits
 
         return trade_with_joint_limits(design, grid, orders, capacity_wh, flow_wh, now, limit_wh)
-    bids, result = clear(design, grid, orders, capacity_wh, flow_wh, limit_wh)
-    contracts, paths = write_contracts(grid, orders, bids, result, now)
+    cleared = clear(design, grid, orders, capacity_wh, flow_wh, limit_wh)
+    return form_contracts(grid, orders, cleared, flow_wh, now).outcome
+
+
+def form_contracts(grid: Grid, orders: Table, cleared: Cleared, flow_wh: Int, now: Int) -> Formed:
+    """The contracts of auctions at the prices found, and what became of every order."""
+    from market.splitting_kernels import pair_markets
+
+    bids, result = cleared
+    pairs = pair_markets(bids, result)
+    contracts, paths = write_contracts(grid, orders, bids, result, pairs, now)
     use = flow_wh.copy()
     net = result.flow[:, : len(grid.lines)]
     use[..., 0] += np.maximum(net, 0)
     use[..., 1] += np.maximum(-net, 0)
-    return outcome_of(orders, bids, result, contracts, use, paths)
+    return Formed(
+        outcome_of(orders, bids, result, contracts, use, paths), bids.place[pairs.sell], bids.place[pairs.buy]
+    )
 
 
 def outcome_of(
@@ -95,7 +115,7 @@ def clear(
 
     Grids whose limits are fences only; `limit_wh` (markets, limits) stands in for the grid's own bounds.
     """
-    bids = gather(design, grid, orders, len(capacity_wh))
+    bids = gather(grid, orders, len(capacity_wh))
     room = room_of(design, grid, capacity_wh, flow_wh, limit_wh)
     return Cleared(bids, _clear(design, grid, bids, room))
 
@@ -146,7 +166,7 @@ def _volume(bids: "Gathered", result: "Result", markets: int) -> Int:
     return np.asarray(total[bids.start[1:]] - total[bids.start[:-1]])
 
 
-def gather(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> "Gathered":
+def gather(grid: Grid, orders: Table, markets: int) -> "Gathered":
     """Bids of every market by area, price, side and arrival, not sorted yet; raises ValueError for impossible rows."""
     from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, gather_bids
 
@@ -176,6 +196,22 @@ def limits_of(grid: Grid, markets: int, limit_wh: Int | None) -> Int:
     if limit_wh is not None:
         return limit_wh
     return np.tile(np.array([limit.most_wh for limit in grid.limits], np.int64), (markets, 1))
+
+
+def lowest_prices(grid: Grid, orders: Table, room: Int, floor: int) -> Int:
+    """Smallest optimal price vector of every market (markets, areas), not below `floor`, areas without trade too.
+
+    `room` (markets, lines of the graph, 2) as `room_of` gives it. Where both sides are turned round (sides swapped,
+    prices negated, lines reversed), the result is the largest price vector, negated.
+    """
+    from market.gathering_kernels import sort_markets
+    from market.splitting_kernels import price_markets
+
+    bids, network = gather(grid, orders, len(room)), network_of(grid)
+    sort_markets(bids, floor, 0, len(room))
+    price = np.empty((len(room), bids.wanted.shape[1]), np.int64)
+    price_markets(bids, room, network, floor, price)
+    return price[:, : len(grid.areas)]
 
 
 def _clear(design: MarketDesign, grid: Grid, bids: "Gathered", room: Int) -> "Result":
@@ -224,12 +260,11 @@ def _clear_part(
 
 
 def write_contracts(
-    grid: Grid, orders: Table, bids: "Gathered", result: "Result", now: Int
+    grid: Grid, orders: Table, bids: "Gathered", result: "Result", pairs: "Pairs", now: Int
 ) -> tuple[Table, tuple[Steps, ...]]:
     """The contract table of a call, and its paths: the grid's, and after them those that only this call needed."""
-    from market.splitting_kernels import pair_markets, write_rows
+    from market.splitting_kernels import write_rows
 
-    pairs = pair_markets(bids, result)
     table = np.empty(len(pairs.sell), CONTRACT)
     write_rows(orders, bids, result, pairs, now, table)
     network = network_of(grid)

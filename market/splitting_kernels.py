@@ -246,6 +246,21 @@ def clear_markets(
     return -1, PROVED
 
 
+@njit(cache=True, nogil=True)
+def price_markets(bids: Gathered, room: Int, network: Network, floor: int, out: Int) -> None:
+    """Smallest optimal price of every node of every market, into `out` (markets, nodes); nothing is filled."""
+    work = make_work(len(network.subsets.incident), len(network.subsets.mask))
+    lines = Lines(network.lines.source, network.lines.target, np.empty((len(network.lines.source), 2), np.int64))
+    for market in range(len(out)):
+        out[market] = floor
+        if bids.start[market] == bids.start[market + 1]:
+            continue
+        book = book_of(bids, market)
+        fill_room(lines.room, room[market], most_traded(book))
+        top = highest_limit(book, floor)
+        find_prices(book, lines, network.subsets, floor, top, out[market], work.slope, work.scratch[0], False)
+
+
 @njit(cache=True)
 def pair_markets(bids: Gathered, out: Result) -> Pairs:
     """Sell and buy order, energy and path of every contract, market by market."""
