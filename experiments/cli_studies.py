@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 statement_app = typer.Typer()
+lines_app = typer.Typer()
 study_app = typer.Typer(help="Studies of the market itself, with synthetic orders.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -40,6 +41,33 @@ def statement(
     _show(result, as_json)
 
 
+@lines_app.command()
+def lines(
+    run: Annotated[Path | None, typer.Argument(help="Run folder; the newest in `runs/` if not given.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="As known at this time, yyyy-mm-dd hh:mm; the end if not given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file for every slot and line.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG file for the picture of the lines.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what contracts commit on each line, slot by slot, and in which slots a line is full already.
+
+    Contracts are read from the run's signed ledger when there is one, after verifying it; else from its table.
+    Example: `digitalgrid lines runs/demo --at "2018-04-22 10:00" --picture lines.png`
+    """
+    from experiments.lines import read_lines
+
+    result = read_lines(run, at=at)
+    if out:
+        result.write_csv(out)
+    if picture:
+        from experiments.lines_picture import save_lines
+
+        save_lines(result, picture)
+    _show(result, as_json)
+
+
 @study_app.command("lead-time")
 def study_lead_time(
     days: Annotated[int, typer.Option(help="Days of delivery, spread over a year.")] = 12,
@@ -55,10 +83,12 @@ def study_lead_time(
     from experiments.lead_time import study_lead_time as verb
     from experiments.screen import with_progress
 
+    if figures:
+        from experiments.lead_time_picture import check_folder, save_pictures
+
+        check_folder(figures)
     result = with_progress("playing", lambda progress: verb(days, seeds, seed, progress))
     if figures:
-        from experiments.lead_time_picture import save_pictures
-
         save_pictures(result, figures)
     _show(result, as_json)
 
@@ -66,6 +96,7 @@ def study_lead_time(
 def add_verbs(app: typer.Typer) -> None:
     """Put the verbs of this file beside those of the command line."""
     app.add_typer(statement_app)
+    app.add_typer(lines_app)
     app.add_typer(study_app, name="study")
 
 
