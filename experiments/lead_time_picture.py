@@ -1,5 +1,6 @@
 """Pictures of the lead-time study: skill by lead for each case, each line's correlation, and one line on one day."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ PANELS = {
     "precision": "Known full: how many ended full",
     "recall": "Ended full: how many were known",
 }
+WITHOUT_CONTRACTS = "base, other years, no contracts"
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ConfigError when no picture can be written there; asked before the long work begins."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError("no pictures can be written there", where=str(folder), do="give another --figures")
 
 
 def save_pictures(study: LeadTime, folder: Path) -> list[Path]:
@@ -44,8 +53,8 @@ def draw_skill(study: LeadTime) -> Figure:
         figure = Figure(figsize=(10, 7), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True).ravel()
         for axis, (name, title) in zip(axes, PANELS.items(), strict=True):
-            for case, colour in COLOURS.items():
-                _draw_case(axis, study, case, name, colour)
+            for case in CASES:
+                _draw_case(axis, study, case, name, COLOURS[case])
             axis.set_title(title)
             _mark_leads(axis)
         for axis in axes[2:]:
@@ -53,7 +62,7 @@ def draw_skill(study: LeadTime) -> Figure:
         axes[0].set_ylim(-0.2, 1.02)
         for axis in axes[1:]:
             axis.set_ylim(-0.02, None if axis is axes[1] else 1.02)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(CASES) + 1)
+        figure.legend(loc="outside lower center", ncols=len(CASES) + 1, handles=_in_order(axes[0]))
     return figure
 
 
@@ -68,7 +77,7 @@ def draw_lines(study: LeadTime) -> Figure:
         image = axis.imshow(mean.T, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         for (lead, line), value in np.ndenumerate(mean):
             colour = "white" if value > 0.6 else BLACK
-            axis.text(lead, line, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=9)
+            axis.text(lead, line, f"{value:z.2f}", ha="center", va="center", color=colour, fontsize=9)
         axis.set_xticks(range(len(LEADS)), [str(lead) for lead in LEADS])
         axis.set_yticks(range(len(study.lines)), study.lines)
         axis.set_xlabel("days before delivery")
@@ -86,9 +95,8 @@ def draw_day(example: Example) -> Figure:
         shades = mpl.colormaps["viridis_r"](np.linspace(0.1, 0.9, len(LEADS)))
         for lead, known, shade in zip(LEADS, example.known_mw, shades, strict=True):
             if lead in (300, 100, 30, 7, 1):
-                axis.step(
-                    hours, np.append(known, known[-1]), where="post", color=shade, label=f"known {lead} days ahead"
-                )
+                label = f"known {lead} day{'s' * (lead > 1)} ahead"
+                axis.step(hours, np.append(known, known[-1]), where="post", color=shade, label=label)
         final = np.append(example.final_mw, example.final_mw[-1])
         axis.step(hours, final, where="post", color=BLACK, linewidth=2, label="final")
         for level, above in ((example.capacity_mw[0], 3), (-example.capacity_mw[1], -11)):
@@ -114,7 +122,12 @@ def _draw_case(axis: Any, study: LeadTime, case: str, name: str, colour: str) ->
     axis.plot(leads, np.nanmean(values, 0), color=colour, marker="o", markersize=3, label=case)
     if case == "base":
         usual = np.mean([getattr(run.skill, f"usual_{name}") for run in study.of_case(case)])
-        axis.axhline(float(usual), color=GREY, linestyle="--", linewidth=1.2, label="base, other years, no contracts")
+        axis.axhline(float(usual), color=GREY, linestyle="--", linewidth=1.2, label=WITHOUT_CONTRACTS)
+
+
+def _in_order(axis: Any) -> list[Any]:
+    """The cases' lines, then the one without contracts."""
+    return sorted(axis.get_legend_handles_labels()[0], key=lambda line: line.get_label() not in CASES)
 
 
 def _mark_leads(axis: Any) -> None:

@@ -11,8 +11,20 @@ from typer.testing import CliRunner, Result
 
 from experiments.cli import app
 
-VERBS = ("simulate", "train", "evaluate", "compare", "export", "report", "scenarios", "designs", "demo", "statement")
-NESTED = (("ledger", "verify"), ("ledger", "show"), ("bench", "envs"))
+VERBS = (
+    "simulate",
+    "train",
+    "evaluate",
+    "compare",
+    "export",
+    "report",
+    "scenarios",
+    "designs",
+    "demo",
+    "statement",
+    "clear",
+)
+NESTED = (("ledger", "verify"), ("ledger", "show"), ("bench", "envs"), ("bench", "curves"), ("study", "lead-time"))
 MISTAKES = {
     "unknown scenario": (["nowhere"], "urawa-misono"),
     "missing scenario file": (["nowhere.toml"], "nowhere.toml"),
