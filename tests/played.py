@@ -16,9 +16,10 @@ from market.tables import Table
 from market.units import Int
 from tests.strategies import Dice
 
-DESIGNS = ("dgp", "call", "spot", "retail")
+DESIGNS = ("dgp", "dgp-batch", "call", "spot", "spot+intraday", "mcafee", "mid-market-rate", "retail")
+"""One design of each way of accepting, pairing and using lines."""
 BIDDERS: dict[str, Policy] = {"truthful": TRUTHFUL_POLICY, "mark-up": mark_up(0.5), "dice": Dice()}
-DAYS = {"dgp": 1, "call": 1, "spot": 2, "retail": 1}
+DAYS = {design: 2 if design.startswith("spot") else 1 for design in DESIGNS}
 """The spot auction trades the next day's slots: it needs two days."""
 ROLES = ("home", "store", "solar", "thermal")
 

@@ -13,7 +13,7 @@ from experiments import device_host, device_process
 from experiments.device_host import run_device_day
 from experiments.device_process import DeviceProcess
 from ledger.keys import create_key_file
-from market.design import find_design
+from market.design import DESIGNS, find_design
 from market.errors import ConfigError, LedgerError, PolicyError
 from tests.reference.networks import write_network
 
@@ -54,7 +54,7 @@ def test_a_difference_is_found_and_named(policy: PolicyFile, tmp_path: Path, mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["dgp", "call", "spot", "retail"])
+@pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("role", ["home", "solar"])
 def test_devices_are_equal_under_every_design_and_role(design: str, role: str, tmp_path: Path) -> None:
     """Three days, among others with fixed mark-ups."""

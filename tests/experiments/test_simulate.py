@@ -14,7 +14,7 @@ from experiments.trace import read_trace
 from market.errors import ConfigError
 from market.exchange import NO_PRICE
 
-DESIGNS = ("dgp", "call", "spot", "retail")
+DESIGNS = ("dgp", "call", "spot", "spot+intraday", "supply-demand-ratio", "retail")
 
 
 @pytest.fixture(scope="module", params=DESIGNS)

@@ -89,11 +89,18 @@ def test_a_world_takes_no_orders_beyond_its_end() -> None:
         ("call", MIDNIGHT, MIDNIGHT + 2, MIDNIGHT + 3),
         ("spot", MIDNIGHT + 20, MIDNIGHT + 48, MIDNIGHT + 96),
         ("spot", MIDNIGHT + 19, MIDNIGHT + 21, MIDNIGHT + 21),
+        ("spot+intraday", MIDNIGHT + 19, MIDNIGHT + 21, MIDNIGHT + 48),
+        ("spot+intraday", MIDNIGHT + 20, MIDNIGHT + 22, MIDNIGHT + 96),
+        ("spot+intraday", MIDNIGHT + 21, MIDNIGHT + 23, MIDNIGHT + 48),
+        ("spot+intraday", MIDNIGHT + 33, MIDNIGHT + 35, MIDNIGHT + 48),
+        ("spot+intraday", MIDNIGHT + 34, MIDNIGHT + 36, MIDNIGHT + 96),
+        ("spot+intraday", MIDNIGHT + 47, MIDNIGHT + 49, MIDNIGHT + 96),
+        ("mcafee", MIDNIGHT, MIDNIGHT + 2, MIDNIGHT + 3),
         ("retail", MIDNIGHT, MIDNIGHT + 2, MIDNIGHT + 2),
     ],
 )
 def test_designs_open_their_slots(name: str, now: int, first: int, stop: int) -> None:
-    """Rolling from the gate, the gate slot only, tomorrow at ten, never."""
+    """Rolling from the gate, the gate slot only, tomorrow at ten, today and from 17:00 tomorrow, never."""
     assert [int(edge[0]) for edge in open_range(DESIGNS[name], HALF_HOURS, np.array([now]))] == [first, stop]
 
 

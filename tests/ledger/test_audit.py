@@ -19,7 +19,7 @@ from ledger.merkle import leaf_hash, merkle_root
 from ledger.records import RecordType, frame_record, split_records
 from ledger.store import SegmentWriter
 from market.contracts import CONTRACT_WIRE
-from market.design import find_design
+from market.design import DESIGNS, find_design
 from market.errors import LedgerError
 from market.settlement import KINDS
 from tests.ledger.small_world import ACCOUNTS, RULES, SLOTS, SmallRun
@@ -251,8 +251,8 @@ def test_a_ledger_is_written_into_a_new_folder_only(ledger: tuple[Path, bytes]) 
         SmallRun([5], "full", ledger[0])
 
 
-@pytest.mark.parametrize("design", ["dgp", "call", "retail"])
-@pytest.mark.parametrize("key", [0, 1, 2, 3])
+@pytest.mark.parametrize("design", sorted(DESIGNS))
+@pytest.mark.parametrize("key", [0, 1])
 def test_ledgers_of_any_small_market_verify(tmp_path: Path, design: str, key: int) -> None:
     """Good and bad orders, several designs."""
     run = SmallRun([key], "full", tmp_path, rules=replace(RULES, design=find_design(design))).run()

@@ -42,7 +42,7 @@ from market.planning import Entry, Stage, build_plans, check_plans
 from market.settlement import PostingKind
 from market.slots import HALF_HOURS, SlotCalendar
 from market.tables import Table
-from tests.played import Played, play, play_world
+from tests.played import DESIGNS, Played, play, play_world
 
 DGP = find_design("dgp")
 TWO = Grid(("tokyo", "tohoku"), (Line("tohoku-tokyo", 1, 0),))
@@ -177,7 +177,7 @@ def test_a_generator_generates_what_it_contracted() -> None:
     assert sold > 0
 
 
-@pytest.mark.parametrize("design", ["dgp", "call", "spot", "retail"])
+@pytest.mark.parametrize("design", DESIGNS)
 def test_plans_can_change_until_one_hour_before(design: str) -> None:
     """Paper 1.3 and 4.2 [18, 68]: the gate of a slot closes one hour, two slots, before it starts."""
     assert HALF_HOURS.gate * HALF_HOURS.minutes == 60
