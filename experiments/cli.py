@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from experiments import cli_clear
+from experiments import cli_bench, cli_clear
 from experiments.cli_studies import add_verbs
 from market.errors import DigitalGridError
 
@@ -47,6 +47,7 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(bench_app, name="bench")
 add_verbs(app)
 cli_clear.add_verbs(app, bench_app)
+cli_bench.add_verbs(bench_app)
 
 Scenario = Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")]
 Design = Annotated[str, typer.Option(help="Market design; `digitalgrid designs` lists them.")]
@@ -377,19 +378,6 @@ def drill_ledger(
             typer.echo(f"{flip.file} byte {flip.byte} bit {flip.bit}: {flip.finding or 'MISSED'}")
         typer.echo(f"{len(flips) - len(missed)} of {len(flips)} flipped bits found")
     raise typer.Exit(1 if missed else 0)
-
-
-@bench_app.command("envs")
-def bench_envs(
-    worlds: Annotated[int, typer.Option(help="Parallel worlds.")] = 512, seed: Seed = 0, as_json: Json = False
-) -> None:
-    """Parallel worlds against DummyVecEnv, and one signed world against a bare sign and verify loop.
-
-    Example: `digitalgrid bench envs --worlds 512`
-    """
-    from experiments.bench import bench_envs as verb
-
-    _show(verb(worlds=worlds, seed=seed), as_json)
 
 
 def _order(

@@ -5,7 +5,7 @@ import pytest
 
 from experiments import bench_continuous
 from experiments.bench_auctions import japan
-from experiments.bench_continuous import ONE_AREA, random_flow, same_deals, trade_flow, trade_in_heaps
+from experiments.bench_continuous import ONE_AREA, events_of, random_flow, same_deals, trade_flow, trade_in_heaps
 from market.grid import Grid
 
 
@@ -15,7 +15,7 @@ def test_heap_books_form_the_contracts_of_the_engine(grid: Grid, markets: int, s
     """Two thousand events with cancels, replaces, immediate orders and owners; scarce lines in nine areas."""
     flow = random_flow(grid, markets, 2_000, seed)
     scarce = flow._replace(capacity_wh=flow.capacity_wh // 10)
-    outcome, deals = trade_flow(scarce), trade_in_heaps(scarce)
+    outcome, deals = trade_flow(scarce), trade_in_heaps(scarce, events_of(scarce.orders))
     assert len(deals) > 500
     assert same_deals(outcome, deals)
     assert not same_deals(outcome, deals[:-1])
@@ -33,7 +33,7 @@ def test_a_flow_has_all_kinds_of_events() -> None:
         assert len(rows) > 50
         assert all(sent[int(r["market"]), int(r["party"]), int(r["reference"])] < int(r["sequence"]) for r in rows)
     assert np.isin([1, 2], orders["time_in_force"]).all()
-    assert len(flow.events) == len(orders)
+    assert len(events_of(orders)) == len(orders)
 
 
 def test_rows_say_what_was_traded(monkeypatch: pytest.MonkeyPatch) -> None:
