@@ -54,7 +54,9 @@ def draw_price(cases: Path) -> Figure:
     if price is not None:
         volume = volume_at(supply, demand, price)
         axis.set_title(f"One price: {price:g} JPY/kWh, {volume:,.0f} kWh")
-        told = f"at {price:g}: 900 offered, 600 wanted strictly above it\nbelow {price:g}: 900 offered, 1,100 wanted"
+        told = (
+            f"at {price:g}: 900 offered, 600 wanted strictly above it\njust below {price:g}: 900 offered, 1,100 wanted"
+        )
         axis.text(640, 26, told, fontsize=9, va="bottom")
     name_sides(figure, axis)
     return figure
@@ -135,7 +137,7 @@ def _draw_ladder(axis: Any, case: Case) -> None:
         axis.text(energy + 12, place, told, va="center", fontsize=9, color=BLUE if got else RED)
         label = f"{name}, {case.grid.areas[row['area']].capitalize()}\n{row['price'] / MJPY_PER_JPY:g} JPY/kWh"
         axis.text(-12, place, label, ha="right", va="center", fontsize=9)
-    axis.set(xlabel="resting sale [kWh]", xlim=(0, 1_050), title="City (Tokyo) wants 1,200 at up to 30 JPY/kWh")
+    axis.set(xlabel="resting sale [kWh]", xlim=(0, 1_050), title="City (Tokyo) wants 1,200 kWh at up to 30 JPY/kWh")
     axis.set_yticks([])
     axis.grid(visible=False, axis="y")
 
@@ -292,7 +294,7 @@ def _draw_scarcity(axis: Any) -> None:
     axis.set_xticks([0, 3, 6, 8, 10, 12])
     axis.set(xlabel="wide-area reserve ratio [%]", ylabel="price of scarcity [JPY/kWh]", xlim=(12, 0), ylim=(0, 330))
     axis.set_title("jp-2022: scarcity")
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none")
 
 
 def _at(slot: int) -> tuple[Int, Int]:
