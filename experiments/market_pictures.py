@@ -54,12 +54,21 @@ def draw_price(cases: Path) -> Figure:
     if price is not None:
         volume = volume_at(supply, demand, price)
         axis.set_title(f"One price: {price:g} JPY/kWh, {volume:,.0f} kWh")
-        told = (
-            f"at {price:g}: 900 offered, 600 wanted strictly above it\njust below {price:g}: 900 offered, 1,100 wanted"
-        )
+        covers = f"at {price:g}: {_offered(supply, price):,.0f} offered, {_wanted(demand, price):,.0f} wanted above it"
+        below = price - 0.01
+        fails = f"at {below:g}: {_offered(supply, below):,.0f} offered, {_wanted(demand, below):,.0f} wanted above it"
+        told = f"{covers}\n{fails}"
         axis.text(640, 26, told, fontsize=9, va="bottom")
     name_sides(figure, axis)
     return figure
+
+
+def _offered(supply: Bookside, price: float) -> float:
+    return supply.fixed + sum(step.energy for step in supply.steps if step.price <= price)
+
+
+def _wanted(demand: Bookside, price: float) -> float:
+    return demand.fixed + sum(step.energy for step in demand.steps if step.price > price)
 
 
 def draw_split(cases: Path) -> Figure:
@@ -119,7 +128,7 @@ def _draw_ladder(axis: Any, case: Case) -> None:
     """Sales resting when the city arrives, by price: what it takes, what it cannot reach, what stays."""
     done = arrive_one_by_one(case)
     at = [name for name, _ in done].index("city")
-    rows = np.sort(done[at - 1][1].resting, order="price")
+    rows, city = np.sort(done[at - 1][1].resting, order="price"), case.orders[at]
     taken = dict.fromkeys(rows["reference"].tolist(), 0)
     for contract in done[at][1].contracts:
         taken[int(contract["sell_reference"])] += int(contract["energy"])
@@ -137,7 +146,10 @@ def _draw_ladder(axis: Any, case: Case) -> None:
         axis.text(energy + 12, place, told, va="center", fontsize=9, color=BLUE if got else RED)
         label = f"{name}, {case.grid.areas[row['area']].capitalize()}\n{row['price'] / MJPY_PER_JPY:g} JPY/kWh"
         axis.text(-12, place, label, ha="right", va="center", fontsize=9)
-    axis.set(xlabel="resting sale [kWh]", xlim=(0, 1_050), title="City (Tokyo) wants 1,200 kWh at up to 30 JPY/kWh")
+    title = (
+        f"City (Tokyo) wants {city['energy'] / WH_PER_KWH:,.0f} kWh at up to {city['price'] / MJPY_PER_JPY:g} JPY/kWh"
+    )
+    axis.set(xlabel="resting sale [kWh]", xlim=(0, 1_050), title=title)
     axis.set_yticks([])
     axis.grid(visible=False, axis="y")
 
