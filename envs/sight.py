@@ -90,8 +90,17 @@ class Sight:
     def hear(self, demand: Table) -> None:
         """Show sellers the book that the step's `demand` rows, numbered by arrival, would leave."""
         world = self._world
-        room, use = world.capacity_wh, world.flow_wh
-        outcome = trade(world.design, world.grid, world.resting, demand, room, use, world.now, retail=world.retail)
+        outcome = trade(
+            world.design,
+            world.grid,
+            world.resting,
+            demand,
+            world.capacity_wh,
+            world.flow_wh,
+            world.now,
+            retail=world.retail,
+            calendar=world.calendar,
+        )
         self._answered = self._quotes_of(outcome.resting, outcome.flow_wh)
 
     def view(self, role: Role) -> View:

@@ -135,6 +135,8 @@ def _read_design(top: dict[str, Node]) -> MarketDesign:
         design = find_design(node.text())
     except ConfigError as error:
         node.fail(error.what, error.do)
+    if design.accepts == "sessions":
+        node.fail(f"{design.name!r} has two sessions, a case is one", "write `spot` or `dgp`")
     if "lot_kwh" in top:
         design = replace(design, lot_wh=_positive(top["lot_kwh"], top["lot_kwh"].energy_wh()))
     if "tick_jpy_kwh" in top:

@@ -269,17 +269,6 @@ def scenarios(as_json: Json = False) -> None:
 
 
 @app.command()
-def designs(as_json: Json = False) -> None:
-    """List the market designs.
-
-    Example: `digitalgrid designs --json`
-    """
-    from market.design import DESIGNS
-
-    _print_names({design.name: design.summary for design in DESIGNS.values()}, as_json)
-
-
-@app.command()
 def demo(
     data: Data = None,
     out: Out = None,

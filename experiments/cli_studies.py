@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 statement_app = typer.Typer()
+designs_app = typer.Typer()
 lines_app = typer.Typer()
 study_app = typer.Typer(help="Studies of the market itself, with synthetic orders.", no_args_is_help=True)
 
@@ -93,9 +94,32 @@ def study_lead_time(
     _show(result, as_json)
 
 
+@designs_app.command()
+def designs(
+    name: Annotated[str | None, typer.Argument(help="One design, with every choice; all of them if absent.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Look for counterexamples to what it claims.")] = False,
+    seed: Annotated[int, typer.Option(help="The markets on which it is checked.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """List the market designs, their choices and the properties they claim.
+
+    Example: `digitalgrid designs mcafee --check`
+    """
+    from experiments.design_table import list_designs
+    from market.errors import ConfigError
+
+    if check and name is None:
+        raise ConfigError("one design is checked at a time", where="--check", do="name it")
+    result = list_designs(name, check, seed)
+    _show(result, as_json)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
 def add_verbs(app: typer.Typer) -> None:
     """Put the verbs of this file beside those of the command line."""
     app.add_typer(statement_app)
+    app.add_typer(designs_app)
     app.add_typer(lines_app)
     app.add_typer(study_app, name="study")
 

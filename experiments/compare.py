@@ -48,7 +48,8 @@ class Comparison:
 
         table = Table(title="market designs on the same held-out days, per day")
         for heading in ("design", "bidders", "traded kWh", "split", "cancelled kWh", "never formed kWh", "rent JPY"):
-            table.add_column(heading, justify="left" if heading in ("design", "bidders") else "right")
+            named = heading in ("design", "bidders")
+            table.add_column(heading, justify="left" if named else "right", no_wrap=named)
         roles = list(self.results[0].cost_jpy_day)
         for role in roles:
             table.add_column(f"{role} cost JPY", justify="right")

@@ -54,7 +54,7 @@ def check_design(
     failed: dict[str, str] = {}
     not_claimed: dict[str, str] = {}
     for name, check in {**ALWAYS, **CLAIMS}.items():
-        cases = mixed if name in ALWAYS else (*mixed, plain) if name in ON_RESTING_TOO else (plain,)
+        cases = mixed if name in ALWAYS else (plain, *mixed) if name in ON_RESTING_TOO else (plain,)
         example = _first_example(name, check, cases)
         if name not in design.claims and name not in ALWAYS:
             not_claimed |= {name: example} if example else {}

@@ -63,8 +63,8 @@ class Call:
     - flow_wh: (markets, lines, 2) use already committed forward and backward [Wh];
     - now: (worlds,) the slot in which this happens, written as `formed`;
     - limit_wh: (markets, limits) bound of each joint limit of the grid [Wh]; the grid's own bounds if None;
-    - retail: (markets, areas, 2) prices outside the market [mJPY/kWh]: what the retailer asks and what it pays; read by
-      designs that share by them;
+    - retail: (markets, areas, 2) prices outside the market [mJPY/kWh]: what the retailer asks, less the fee a contract
+      bears, and what it pays (`Terms.outside_options`); read by designs that share by them;
     - owner: (parties,) who owns each party, for self-trade prevention; everybody owns itself if None;
     - calendar: slot length, which tells a design with sessions which of them is on.
     """

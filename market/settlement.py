@@ -81,6 +81,10 @@ class Terms:
         """What the retailer asks and what it pays, (..., 2), for outside prices of any shape."""
         return np.stack([self.supply_price(outside), self.feed_in_price(outside)], -1)
 
+    def outside_options(self, outside: Int) -> Int:
+        """What a contract has to beat, (..., 2): the retailer's price less the fee a contract bears, and feed-in."""
+        return np.stack([self.consumption_value(outside), self.feed_in_price(outside)], -1)
+
     def consumption_value(self, outside: Int) -> Int:
         """Reservation price of consumption: the tariff less wheeling, surcharge and fee of a contract."""
         return outside + (self.retail_margin - self.fee)

@@ -146,8 +146,30 @@ def test_help_answers_within_half_a_second() -> None:
 def test_lists_are_also_json(run) -> None:
     """Scenarios and designs can be read by programs."""
     assert "urawa-misono" in json.loads(run("scenarios", "--json").stdout)
-    assert {"dgp", "call", "spot", "retail"} <= set(json.loads(run("designs", "--json").stdout))
-    assert "spot" in run("designs").stdout
+    listed = {record["name"]: record for record in json.loads(run("designs", "--json").stdout)}
+    assert {"dgp", "spot+intraday", "mcafee", "bill-sharing", "retail"} <= set(listed)
+    assert listed["mcafee"]["capacity"] == "local"
+    assert "truthful" in listed["mcafee"]["claims"]
+    assert "supply-demand-ratio" in run("designs").stdout
+
+
+def test_one_design_is_shown_and_checked(run) -> None:
+    """Every choice, what is proved at both slot lengths, and a counterexample to what is not claimed."""
+    shown = run("designs", "call", "--check")
+    assert shown.exit_code == 0
+    assert "slots of 15 minutes, call: 200 random markets" in shown.stdout
+    assert "not claimed, and not so: truthful" in shown.stdout
+    (record,) = json.loads(run("designs", "call", "--check", "--json").stdout)
+    assert [found["minutes"] for found in record["check"]] == [30, 15]
+    assert "gains" in record["check"][0]["not_claimed"]["truthful"]
+
+
+@pytest.mark.parametrize(("typed", "said"), [(["lottery"], "choose one of"), (["--check"], "name it")])
+def test_a_mistake_in_designs_is_one_line(run, typed: list[str], said: str) -> None:
+    """Unknown name, nothing to check."""
+    result = run("designs", *typed)
+    assert result.exit_code == 1
+    assert said in result.output
 
 
 def test_ledger_verify_passes_a_good_ledger_and_fails_a_changed_one(run, tmp_path: Path) -> None:

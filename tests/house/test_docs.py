@@ -20,6 +20,7 @@ from market.blocks import BLOCK_FIELDS
 from market.certificates import CERTIFICATE_FIELDS
 from market.contracts import CONTRACT_FIELDS
 from market.design import DESIGNS
+from market.rules import RULES
 from market.orders import ORDER_FIELDS
 from market.planning import PLAN_FIELDS
 from market.settlement import PostingKind
@@ -149,6 +150,7 @@ def test_the_examples_of_the_designs_print_what_stands_beside_them(monkeypatch: 
     """The blocks of designs.md run one after another, and each output is the block that follows."""
     known = dict(DESIGNS)
     monkeypatch.setattr("market.design.DESIGNS", known)
+    monkeypatch.setattr("market.rules.RULES", dict(RULES))
     space: dict[str, object] = {}
     blocks = blocks_of(DOCS / "designs.md")
     shown = 0
@@ -161,7 +163,7 @@ def test_the_examples_of_the_designs_print_what_stands_beside_them(monkeypatch: 
         assert printed == ([line.rstrip() for line in expected.splitlines()] if after == "text" else [])
         shown += after == "text"
     assert shown >= 5
-    assert set(known) - set(DESIGNS) == {"dgp-per-direction"}
+    assert set(known) - set(DESIGNS) == {"dgp-per-direction", "pay-the-bid"}
 
 
 def run_page(name: str, folder: Path) -> list[str]:

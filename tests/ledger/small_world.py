@@ -93,7 +93,7 @@ class SmallRun:
         orders, codes = said.orders, said.codes
         live = codes == 0
         capacity = self.capacity.reshape(worlds * SLOTS, 1, 2)
-        retail = self.rules.terms.retail_prices(self.outside).reshape(-1, len(GRID.areas), 2)
+        retail = self.rules.terms.outside_options(self.outside).reshape(-1, len(GRID.areas), 2)
         outcome = trade(self.rules.design, GRID, self.resting, orders[live], capacity, self.flow, now, retail=retail)
         codes[live] = outcome.codes
         alive = live_after_gate(HALF_HOURS, now[outcome.resting["world"]], outcome.resting["slot"])
