@@ -42,15 +42,15 @@ def alternate(
     Garbage is collected between the rounds and not within, as Python's `timeit` does.
     """
     results = ours(), theirs()
-    repeats = [max(1, round(ROUND_S / _time_calls(side, 1))) for side in (ours, theirs)]
+    repeats = [max(1, round(ROUND_S / time_calls(side, 1))) for side in (ours, theirs)]
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for side, count, taken in zip((ours, theirs), repeats, times, strict=True):
-            taken.append(_time_calls(side, count))
+            taken.append(time_calls(side, count))
     return median(times[0]), median(times[1]), *results
 
 
-def _time_calls(call: Callable[[], Any], count: int) -> float:
+def time_calls(call: Callable[[], Any], count: int) -> float:
     """Mean time of a call [s]; what it returns is dropped."""
     gc.collect()
     gc.disable()

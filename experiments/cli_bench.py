@@ -1,6 +1,8 @@
 """`digitalgrid bench envs`, `market` and `peers`; `experiments.cli` puts them under its own `bench`."""
 
 import json
+import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,9 +35,29 @@ def bench_market(seed: Seed = 0, as_json: Json = False) -> None:
     _show(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
 
 
+def bench_peers(
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the libraries are installed; a cache folder of yours if not given.")
+    ] = None,
+    limit: Annotated[float, typer.Option(min=1, help="How long a library may take for one book [s].")] = 60.0,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """The same books through assume-framework and pymarket, each installed in a virtual environment of its own.
+
+    The first run installs them (some minutes, needs the network). Prints where their results differ from ours.
+    Example: `digitalgrid bench peers --folder peers --limit 60`
+    """
+    from experiments.bench_peers import bench_peers as verb
+    from experiments.screen import with_progress
+
+    where = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digitalgrid" / "peers"
+    _show(with_progress("measuring", lambda progress: verb(where, limit, seed, progress)), as_json)
+
+
 def add_verbs(bench_app: typer.Typer) -> None:
     """Put the verbs of this file under `bench`."""
-    for name, verb in (("envs", bench_envs), ("market", bench_market)):
+    for name, verb in (("envs", bench_envs), ("market", bench_market), ("peers", bench_peers)):
         bench_app.command(name)(verb)
 
 
