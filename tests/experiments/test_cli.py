@@ -24,7 +24,8 @@ VERBS = (
     "statement",
     "clear",
 )
-NESTED = (("ledger", "verify"), ("ledger", "show"), ("bench", "envs"), ("bench", "curves"), ("study", "lead-time"))
+BENCHES = ("envs", "curves", "market", "peers")
+NESTED = (("ledger", "verify"), ("ledger", "show"), ("study", "lead-time"), *(("bench", name) for name in BENCHES))
 MISTAKES = {
     "unknown scenario": (["nowhere"], "urawa-misono"),
     "missing scenario file": (["nowhere.toml"], "nowhere.toml"),
