@@ -9,7 +9,8 @@ say the same rules table by table; the ledger's verifier settles with them.
 import numpy as np
 
 from envs.tally import FLOWS
-from market.settlement import KINDS, Accounts, Terms
+from market.outages import Response
+from market.settlement import KINDS, Accounts, Terms, post_outage
 from market.tables import Table
 from market.units import Int
 
@@ -37,7 +38,7 @@ class Books:
         self.energy_wh = np.zeros((ring, worlds, parties, FLOWS), np.int64)
         self.value_ujpy = np.zeros((ring, worlds, parties, 4), np.int64)
         self.traded = np.zeros((ring, worlds, 2), np.int64)
-        self._first_slot, self._fee = first_slot, terms.fee
+        self._first_slot, self._fee, self._accounts = first_slot, terms.fee, accounts
         self._is_retailer = accounts.is_retailer
         self._collection, self._platform, self._exchange = map(accounts.row, ("collection", "platform", "exchange"))
         self._paths = accounts.grid.path_table
@@ -64,6 +65,15 @@ class Books:
             self.traded,
             accrued,
         )
+
+    def curtail(self, response: Response, accrued: Int) -> None:
+        """Take curtailed contracts back and make their parties whole; money is added to `accrued` as well."""
+        self.enter(response.taken_back, accrued)
+        row, party, amount = response.payments()
+        world = response.taken_back["world"][row].astype(np.int64)
+        at = (response.taken_back["slot"][row] - self._first_slot[world]) % self.ring * len(self._first_slot) + world
+        post_outage(self.money_ujpy, at, party, amount, self._accounts)
+        np.add.at(accrued, (world, party), amount)
 
     def due(self, t: int) -> tuple[Int, Int, Int]:
         """Money (w, accounts, kinds), energies (w, parties, FLOWS) and values (w, parties, 4) of slot column t."""

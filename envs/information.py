@@ -89,6 +89,12 @@ def _deals(step: Step, party: int) -> Deals:
     return own, own["buyer"] == party, own["last_resort"] == 1
 
 
+def _outage_money(world: World, step: Step, party: int) -> Int:
+    if step.outage is None:
+        return np.zeros(world.worlds, np.int64)
+    return step.outage.accrued(world.worlds, party, world.terms.fee)
+
+
 def _money(world: World, step: Step, party: int, deals: Deals) -> dict[str, Int]:
     """Money accrued by part, (worlds,) each [uJPY]; the sum is the reward."""
     own, bought, last = deals
@@ -104,6 +110,7 @@ def _money(world: World, step: Step, party: int, deals: Deals) -> dict[str, Int]
         "last_resort": resort,
         **{name: kinds[:, kind] for name, kind in METERED.items()},
         "wear": -wear_cost(world.fleet.battery_of(np.array([party])), world.passed_wh[:, [party]])[:, 0],
+        "outages": _outage_money(world, step, party),
         "stored_energy": world.tally.credit_ujpy[:, party] if step.done else np.zeros(world.worlds, np.int64),
     }
 

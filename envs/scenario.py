@@ -68,6 +68,7 @@ def load_scenario(name_or_path: str | Path, overrides: Mapping[str, object] | No
     scenario = _validated(settings, path)
     _check_areas(scenario, path)
     _check_parties(scenario, path)
+    _check_outages(scenario, path)
     return scenario
 
 
@@ -208,6 +209,21 @@ def _check_parties(scenario: Scenario, path: Path) -> None:
         raise ConfigError(
             f"{costs} costs for {units} units", where=f"{path}: thermal.cost_jpy_kwh", do="give one cost for each unit"
         )
+
+
+def _check_outages(scenario: Scenario, path: Path) -> None:
+    """An outage names a line of the scenario, ends after it begins, and says one thing about what is left."""
+    names = [line.name for line in scenario.lines]
+    for row, outage in enumerate(scenario.outages):
+        where = f"{path}: outages.{row}"
+        if outage.line not in names:
+            known = ", ".join(names) or "none"
+            do = f"{_nearest(outage.line, tuple(names))}lines of this scenario: {known}"
+            raise ConfigError(f"unknown line {outage.line!r}", where=f"{where}.line", do=do)
+        if outage.to_hours <= outage.from_hours:
+            raise ConfigError("the outage ends before it begins", where=f"{where}.to_hours", do="give a later hour")
+        if outage.left is not None and outage.left_kw is not None:
+            raise ConfigError("left and left_kw are both given", where=f"{where}.left", do="give one of them")
 
 
 def _check_distinct(names: tuple[str, ...], key: str, path: Path) -> None:

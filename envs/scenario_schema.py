@@ -10,13 +10,14 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from market.grid import Grid, Line
 from market.imbalance import FLAT, PUBLISHED_BETA, Imbalance, RuleName, punishment_of
 from market.settlement import Terms
 from market.slots import HALF_HOURS
-from market.units import MJPY_PER_JPY, PPM, PRICE_BOUND, mjpy_from_jpy, wh_from_kwh
+from market.units import MJPY_PER_JPY, PPM, PRICE_BOUND, Int, mjpy_from_jpy, wh_from_kwh
 
 SLOTS_PER_HOUR = HALF_HOURS.gate
 Area = Literal["hokkaido", "tohoku", "tokyo", "chubu", "hokuriku", "kansai", "chugoku", "shikoku", "kyushu"]
@@ -57,6 +58,12 @@ def _whole_factor(factor: float) -> float:
     return factor
 
 
+def _half_hours(hours: float) -> float:
+    if hours * SLOTS_PER_HOUR % 1:
+        raise ValueError("hours come in steps of 0.5")
+    return hours
+
+
 def _whole_percent(percent: float) -> float:
     if Decimal(str(percent)) * (PPM // 100) % 1:
         raise ValueError("a percentage comes in steps of 0.0001")
@@ -75,6 +82,7 @@ PriceJpy = Annotated[float, Field(ge=0, lt=LARGEST_PRICE_JPY), AfterValidator(_w
 SignedPriceJpy = Annotated[float, Field(gt=-LARGEST_PRICE_JPY, lt=LARGEST_PRICE_JPY), AfterValidator(_whole_price)]
 Factor = Annotated[float, Field(ge=0, le=4), AfterValidator(_whole_factor)]
 Percent = Annotated[float, Field(ge=0, le=100), AfterValidator(_whole_percent)]
+Hours = Annotated[float, Field(ge=0, le=24 * 365), AfterValidator(_half_hours)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Spread = Annotated[
     tuple[Annotated[float, Field(gt=0, le=10)], Annotated[float, Field(gt=0, le=10)]], AfterValidator(_ordered)
@@ -114,6 +122,42 @@ class LineSpec(_Spec):
             (slot_energy_wh(min(level, self.forward_kw)), slot_energy_wh(min(level, self.backward_kw)))
             for level in levels
         )
+
+
+class OutageSpec(_Spec):
+    """A line that carries less for a while: hours count from the start of the episode, in half hours.
+
+    It is told at `announced_hours`; slots whose gates are closed by then keep their capacity. What is left is
+    `left_kw`, or the part `left` of the capacity rounded down; nothing without either.
+    """
+
+    line: str
+    announced_hours: Hours
+    from_hours: Hours
+    to_hours: Hours
+    left_kw: PowerKw | None = None
+    left: Annotated[float, Field(ge=0, le=1), AfterValidator(_whole_factor)] | None = None
+
+    @property
+    def announced_slot(self) -> int:
+        """Step at which it is told, counted from the start of the episode."""
+        return round(self.announced_hours * SLOTS_PER_HOUR)
+
+    @property
+    def first_slot(self) -> int:
+        """First slot of the episode with less capacity."""
+        return round(self.from_hours * SLOTS_PER_HOUR)
+
+    @property
+    def stop_slot(self) -> int:
+        """One past the last slot with less capacity."""
+        return round(self.to_hours * SLOTS_PER_HOUR)
+
+    def left_of(self, capacity_wh: Int) -> Int:
+        """What is left of capacities of any shape [Wh]."""
+        if self.left is not None:
+            return capacity_wh * round(self.left * PPM) // PPM
+        return np.minimum(capacity_wh, slot_energy_wh(self.left_kw or 0))
 
 
 class BatterySpec(_Spec):
@@ -259,6 +303,7 @@ class Scenario(_Spec):
     episode_days: Annotated[int, Field(ge=1, le=365)] = 3
     lot_wh: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     lines: tuple[LineSpec, ...] = ()
+    outages: tuple[OutageSpec, ...] = ()
     homes: HomesSpec
     stores: StoresSpec
     mall: MallSpec

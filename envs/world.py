@@ -22,6 +22,7 @@ from agents.policies import TRUTHFUL_POLICY, Policy, Stream
 from agents.quoting import Quote, quote
 from envs.books import Books
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
+from envs.outages import Announced, Outages, record_of
 from envs.population import accounts_of, fleet_of, source_of_party
 from envs.public_year import PublicYear, public_year
 from envs.scenario_schema import Scenario
@@ -59,7 +60,8 @@ class Step:
 
     reward_ujpy (worlds, parties): money as it accrues, wear and, at the end, stored energy;
     contracts: formed in this step, last resort included; codes: refusal of each order row given;
-    given: those rows.
+    given: those rows; capacity_wh: room of the lines when they traded; outage: what was announced for the step that
+    comes next, its money counted here already.
     """
 
     reward_ujpy: Int
@@ -70,7 +72,9 @@ class Step:
     outcome: Outcome
     reading_wh: Int
     money_ujpy: Int
+    capacity_wh: Int
     expired: Table = field(default_factory=no_orders)
+    outage: Announced | None = None
 
 
 class World:
@@ -159,12 +163,15 @@ class World:
         self.capacity_wh = self.episode.capacity_wh.reshape(self.worlds * self.slots, len(self.grid.lines), 2)
         self.flow_wh = np.zeros_like(self.capacity_wh)
         outside = np.moveaxis(self.episode.outside[..., : self.slots], 1, 2).reshape(-1, len(self.grid.areas))
-        self.retail = self.terms.retail_prices(outside)
+        self.retail = self.terms.outside_options(outside)
         self.capped = find_capped(self.terms.imbalance, self.episode.outside[..., : self.slots], self.calendar)
         self.resting = no_orders()
         self.traded_ppm = np.full((self.worlds, self.calendar.per_day), PPM // 2, np.int64)
         self.tally = Tally.empty(self.worlds, self.fleet.count, self.accounts.count)
         self._opening = self._open_first_slots()
+        self._outages = Outages(self.scenario.outages, tuple(line.name for line in self.grid.lines), self.worlds)
+        self._outages.note(self._opening)
+        self._announced = self._outages.announce(self)
         self._sight = Sight(self)
         self.keeper: Keeper = self._open_ledger()
 
@@ -241,7 +248,7 @@ class World:
         arrival = self._arrival
         heard = self.keeper.admit(self.now, given, plan, self.reading_wh, arrival, envelopes)
         given, codes = heard.orders, heard.codes
-        live = codes == 0
+        live, capacity = codes == 0, self.capacity_wh
         outcome = trade(
             self.design,
             self.grid,
@@ -263,17 +270,38 @@ class World:
         expired = self._drop_closed(outcome.resting)
         money = self._deliver(reward)
         self.keeper.record(
-            StepRecord(self.now, arrival, given, codes, heard.plan, heard.reading, contracts, self.reading_wh, money)
+            StepRecord(
+                self.now,
+                arrival,
+                given,
+                codes,
+                heard.plan,
+                heard.reading,
+                contracts,
+                self.reading_wh,
+                money,
+                *record_of(self._announced),
+            )
         )
         if codes.any():
             refused = pick_rows(given, codes != 0)
             np.add.at(self.tally.refused, (refused["world"], refused["party"]), 1)
         self.t += 1
+        self._announce(contracts, reward)
         self._sight = Sight(self)
         done = self.t == self.slots
         if done:
             self._close_episode(reward)
-        return Step(reward, done, given, codes, contracts, outcome, self.reading_wh, money, expired)
+        return Step(
+            reward, done, given, codes, contracts, outcome, self.reading_wh, money, capacity, expired, self._announced
+        )
+
+    def _announce(self, contracts: Table, reward: Int) -> None:
+        """Tell the outages of the step that begins; curtailed energy leaves the books."""
+        self._outages.note(contracts)
+        self._announced = self._outages.announce(self)
+        if self._announced:
+            self.books.curtail(self._announced.response, reward)
 
     def _quote_all(self, actions: Mapping[Role, Floats] | None) -> dict[Role, Quote]:
         """Quotes of every role; under `demand-first` the demand speaks, then the sellers see it and answer."""

@@ -33,7 +33,7 @@ from ledger.keys import create_key_file
 from market.design import MarketDesign
 from market.errors import ConfigError, PolicyError
 from market.orders import ORDER_WIRE
-from market.tables import Table, to_wire
+from market.tables import Table, join_rows, to_wire
 from market.units import Int
 
 if TYPE_CHECKING:
@@ -214,8 +214,8 @@ class _Seat:
         )
 
     def contracts_of(self, step: Step) -> tuple[tuple[int, int], ...]:
-        """Slot and net energy of each contract the party made, + is bought."""
-        rows = step.contracts
+        """Slot and net energy of each contract the party made, + is bought; what an outage took back counts against."""
+        rows = join_rows(step.contracts, step.outage.response.taken_back) if step.outage else step.contracts
         mine = rows[(rows["buyer"] == self.row) | (rows["seller"] == self.row)]
         sign = np.where(mine["buyer"] == self.row, 1, -1)
         return tuple(zip(mine["slot"].tolist(), (sign * mine["energy"]).tolist(), strict=True))

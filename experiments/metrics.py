@@ -158,7 +158,7 @@ def cancelled_in_step(world: World, step: Step, flow_before_wh: Int) -> int:
         live = live[is_auctioned(world.calendar, world.now[live["world"]] - 1, live["slot"])]
     if not len(live):
         return 0
-    return int(cancelled_by_splitting_wh(world.design, world.grid, live, world.capacity_wh, flow_before_wh).sum())
+    return int(cancelled_by_splitting_wh(world.design, world.grid, live, step.capacity_wh, flow_before_wh).sum())
 
 
 def without_limits(scenario: Scenario) -> Scenario:
@@ -168,7 +168,7 @@ def without_limits(scenario: Scenario) -> Scenario:
         LineSpec(name=line.name, source=line.source, target=line.target, forward_kw=AMPLE_KW, backward_kw=AMPLE_KW)
         for line in scenario.lines
     )
-    return scenario.model_copy(update={"lines": lines})
+    return scenario.model_copy(update={"lines": lines, "outages": ()})
 
 
 def name_of_code(code: int) -> str:

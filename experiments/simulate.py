@@ -40,6 +40,7 @@ from experiments.trace import Trace, TraceRecorder, write_trace
 from ledger.keeper import Mode
 from market.design import MarketDesign, find_design
 from market.errors import ConfigError
+from market.outages import leave_curtailed, no_curtailed
 from market.slots import HALF_HOURS
 from market.statements import name_paths
 from market.tables import Table, join_rows, pick_rows
@@ -114,6 +115,7 @@ class Simulation:
     totals: Totals
     trace: Trace
     contracts: Table
+    curtailed: Table
     first_slot: int
     content_heads: tuple[str, ...]
     chain_head: str | None
@@ -124,6 +126,16 @@ class Simulation:
         """Days of world 0 that lie in weeks which no training touches."""
         day = (self.first_slot - self.order.year.first_slot) // HALF_HOURS.per_day
         return sum(is_held_out(day + ahead) for ahead in range(self.order.days))
+
+    @property
+    def curtailed_kwh(self) -> float:
+        """Energy of contracts of world 0 that outages took [kWh]."""
+        return kwh(int(self.curtailed["energy"].sum()))
+
+    @property
+    def paid_for_outages_jpy(self) -> float:
+        """What `line_outage` pays their parties [JPY]."""
+        return sum(int(self.curtailed[name].sum()) for name in ("buyer_ujpy", "seller_ujpy")) / UJPY_PER_JPY
 
     def metrics(self) -> dict[str, Any]:
         """Figures for `metrics.json` and `--json`."""
@@ -139,6 +151,9 @@ class Simulation:
             "split_share": totals.split_share,
             "cancelled_by_splitting_kwh": None if totals.cancelled_wh is None else kwh(totals.cancelled_wh),
             "congestion_rent_jpy": totals.rent_ujpy / UJPY_PER_JPY,
+            "curtailed_contracts": len(self.curtailed),
+            "curtailed_kwh": self.curtailed_kwh,
+            "paid_for_outages_jpy": self.paid_for_outages_jpy,
             "refused_by_code": totals.refused,
             "roles": [_figures(row) for row in self.roles],
             "parties": [_figures(row) for row in self.parties],
@@ -158,6 +173,11 @@ class Simulation:
         if totals.cancelled_wh is not None:
             rent = totals.rent_ujpy / UJPY_PER_JPY
             console.print(f"splitting    cancelled {kwh(totals.cancelled_wh):,.1f} kWh; rent {rent:,.0f} JPY")
+        if len(self.curtailed):
+            paid = f"{self.paid_for_outages_jpy:,.0f} JPY paid by line_outage"
+            console.print(
+                f"outages      curtailed {len(self.curtailed)} contracts, {self.curtailed_kwh:,.1f} kWh; {paid}"
+            )
         refused = ", ".join(f"{code} {count}" for code, count in totals.refused.items()) or "none"
         console.print(f"refused      {refused}")
         head = f", chain head {self.chain_head}" if self.chain_head else ""
@@ -260,6 +280,7 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
         totals=measure_totals(world, played.refused, played.cancelled_wh),
         trace=played.trace,
         contracts=played.contracts,
+        curtailed=played.curtailed,
         first_slot=int(world.episode.first_slot[0]),
         content_heads=tuple(head.hex() for head in world.keeper.content_heads),
         chain_head=world.keeper.chain_head.hex() if world.keeper.chain_head else None,
@@ -273,11 +294,13 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
 class Played:
     """An episode played to its end.
 
-    Trace and contracts of world 0, refused rows by code (256,), energy cancelled by splitting.
+    Trace of world 0, its contracts as outages left them and what they took off, refused rows by code (256,), energy
+    cancelled by splitting.
     """
 
     trace: Trace
     contracts: Table
+    curtailed: Table
     refused: Int
     cancelled_wh: int | None
 
@@ -286,19 +309,22 @@ def run_episode(world: World, progress: Progress | None = None) -> Played:
     """Step a world that was just reset to its end."""
     recorder = TraceRecorder(world)
     refused = np.zeros(CODES, np.int64)
-    contracts = [_of_first_world(world.keeper.worlds.opening)]
+    contracts, curtailed = [_of_first_world(world.keeper.worlds.opening)], no_curtailed()
     splits, cancelled, done = world.design.capacity == "splitting", 0, False
     while not done:
         before = world.flow_wh.copy() if splits else world.flow_wh
         step = world.step()
         recorder.record(step)
         contracts.append(_of_first_world(step.contracts))
+        if step.outage:
+            curtailed = join_rows(curtailed, _of_first_world(step.outage.curtailed))
         refused += np.bincount(step.codes, minlength=CODES)
         cancelled += cancelled_in_step(world, step, before) if splits else 0
         done = step.done
         if progress:
             progress(world.t, world.slots)
-    return Played(recorder.finish(), join_rows(*contracts), refused, cancelled if splits else None)
+    formed = leave_curtailed(join_rows(*contracts), curtailed)
+    return Played(recorder.finish(), formed, curtailed, refused, cancelled if splits else None)
 
 
 def longest_days(year: PublicYear) -> int:

@@ -76,6 +76,8 @@ class TraceRecorder:
     def record(self, step: Step) -> None:
         """Take what the step just done did."""
         self._add(step.contracts)
+        if step.outage:
+            self._add(step.outage.response.taken_back)
         t = self.world.t - 1
         self._stored[t] = self.world.stored_wh[self.watched]
         self._passed[t] = self.world.passed_wh[self.watched]

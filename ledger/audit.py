@@ -2,9 +2,9 @@
 
 `verify` checks per world: segment files, lengths and checksums; headers: height, link, chain, sizes,
 records root, sequencer's signature; records: order, and by `ledger.replay` envelopes (form, chain, key, sequence,
-signature), row codes, matching, last resort, postings and their sums, content heads; and that the ledger was
-closed. It repairs nothing and cuts nothing. Someone who holds the keys can write another consistent
-ledger: that is found by comparing the chain head with one remembered from the run.
+signature), row codes, matching, last resort, outages and what is curtailed for them, postings and their sums, content
+heads; and that the ledger was closed. It repairs nothing and cuts nothing. Someone who holds the keys can write
+another consistent ledger: that is found by comparing the chain head with one remembered from the run.
 """
 
 from collections.abc import Iterator
@@ -103,6 +103,7 @@ class WorldAudit:
     def counts(self) -> dict[str, int]:
         """What was checked."""
         replay = self.replayed
+        curtailed = {"curtailed contracts": replay.curtailed} if replay.curtailed else {}
         return {
             "blocks": self._height,
             "records": self._log_size,
@@ -112,6 +113,7 @@ class WorldAudit:
             "contracts": replay.contract_count,
             "refused envelopes": replay.refused,
             "readings apart from the meter": replay.readings_apart,
+            **curtailed,
         }
 
     def _check_block(self, block: Block) -> None:
@@ -161,6 +163,8 @@ class WorldAudit:
             self._take_front(kind, body)
         elif kind == RecordType.ENVELOPE:
             self._envelopes.append(split_envelope(body))
+        elif kind == RecordType.OUTAGE and not self._envelopes:
+            self.replayed.take_outage(body)
         elif kind == RecordType.STEP:
             self.replayed.take_step(self._envelopes, body)
             self._envelopes = []

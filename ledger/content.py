@@ -6,13 +6,14 @@ Per step and world the canonical bytes are, packed and big-endian:
                 | money i64 per account and posting kind [uJPY] | orders u32 | contracts u32
     orders      party u16 | code u8 | row of ORDER_WIRE, for every given row
     contracts   rows of CONTRACT_WIRE in order of formation
+    outage      body of the outage record, if any (`ledger.outages`)
 
 and head' = SHA-256(CONTENT_TAG, head, those bytes). Signatures are not in it. Slices of all worlds are converted at
 once; only the hash itself runs world by world.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -21,8 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ledger.encoding import CONTENT_TAG
+from ledger.outages import outage_bodies
 from market.contracts import CONTRACT_WIRE
 from market.orders import ORDER_WIRE
+from market.outages import no_curtailed, no_notices
 from market.tables import Table
 from market.units import Int
 from market.validation import Codes
@@ -41,7 +44,9 @@ class StepRecord:
     - reading_sent (B, P) [Wh]: the device's reading of the slot before, ABSENT where there is none;
     - contracts: CONTRACT table sorted by world, then in order of formation, last resort included;
     - reading (B, P) [Wh]: metered net energy of the delivered (current) slot;
-    - money (B, accounts, kinds) [uJPY]: postings of the delivered slot.
+    - money (B, accounts, kinds) [uJPY]: postings of the delivered slot;
+    - notices, curtailed: what was announced before the step and what was curtailed for it (`market.outages`), sorted
+      by world.
     """
 
     slot: Int
@@ -53,6 +58,8 @@ class StepRecord:
     contracts: Table
     reading: Int
     money: Int
+    notices: Table = field(default_factory=no_notices)
+    curtailed: Table = field(default_factory=no_curtailed)
 
 
 @lru_cache(maxsize=16)
@@ -82,6 +89,7 @@ class StepBytes:
     order_bounds: list[int]
     contracts: memoryview
     contract_bounds: list[int]
+    outages: list[bytes]
 
     def parts(self, world: int) -> tuple[memoryview, memoryview, memoryview]:
         """Fixed part, orders and contracts of one world."""
@@ -110,6 +118,7 @@ def step_bytes(record: StepRecord) -> StepBytes:
         (order_edges * GIVEN_WIRE.itemsize).tolist(),
         _bytes_of(_copy_columns(record.contracts, CONTRACT_WIRE)),
         (contract_edges * CONTRACT_WIRE.itemsize).tolist(),
+        outage_bodies(record.notices, record.curtailed, worlds),
     )
 
 
@@ -125,17 +134,20 @@ def advance_heads(heads: list[bytes], data: StepBytes) -> list[bytes]:
     fixed, orders, contracts, size = data.fixed, data.orders, data.contracts, data.fixed_size
     after = []
     # one loop without calls but the hash's own: with hundreds of worlds they cost as much as hashing
-    for head, at, (first, stop), (begin, end) in zip(
+    for head, at, (first, stop), (begin, end), outage in zip(
         heads,
         range(0, len(fixed), size),
         pairwise(data.order_bounds),
         pairwise(data.contract_bounds),
+        data.outages,
         strict=True,
     ):
         state = hashlib.sha256(CONTENT_TAG + head)
         state.update(fixed[at : at + size])
         state.update(orders[first:stop])
         state.update(contracts[begin:end])
+        if outage:
+            state.update(outage)
         after.append(state.digest())
     return after
 

@@ -64,13 +64,15 @@ class Journal:
             self._add(kind, body)
         self._seal()
 
-    def append_step(self, slot: int, hearing: Hearing, codes: Codes, step: StepBody) -> None:
-        """Add one step: each admitted envelope with its row codes, then the step itself; seal when due."""
+    def append_step(self, slot: int, hearing: Hearing, codes: Codes, step: StepBody, outage: bytes = b"") -> None:
+        """Add one step: an outage if any, each admitted envelope with its row codes, the step itself; seal when due."""
         if self._closed:
             raise LedgerError("ledger is closed", where=str(self._store.folder))
         self._slot = slot
         if not self._pending.records:
             self._pending.first_slot = slot
+        if outage:
+            self._add(RecordType.OUTAGE, outage)
         at, code_bytes = 0, codes.tobytes()
         for envelope, rows in zip(hearing.kept, hearing.counts.tolist(), strict=True):
             self._add(RecordType.ENVELOPE, envelope + code_bytes[at : at + rows])

@@ -231,7 +231,7 @@ class FullKeeper(DigestKeeper):
             refused = zip(hearing.hashes, (int(code) for code in hearing.codes if code), strict=True)
             body = StepBody(bytes(fixed), bytes(contracts), tuple(refused), self.content_heads[world])
             codes = step.codes[edges[world] : edges[world + 1]]
-            book.journal.append_step(int(step.slot[world]), hearing, codes, body)
+            book.journal.append_step(int(step.slot[world]), hearing, codes, body, data.outages[world])
 
     def close(self) -> None:
         """Write every world's end record."""

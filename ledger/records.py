@@ -7,6 +7,7 @@
 5 envelope  the verbatim bytes, then one refusal code u8 per row
 6 step      fixed part of `ledger.content` | contracts | refused envelopes (hash 32, code u8) | content head 32
 7 end       steps u32 | records before this one u64 | content head 32; only a ledger that was closed has it
+8 outage    capacities announced in a step and the contracts curtailed for them (`ledger.outages`); before its envelopes
 """
 
 import struct
@@ -34,6 +35,7 @@ class RecordType(IntEnum):
     ENVELOPE = 5
     STEP = 6
     END = 7
+    OUTAGE = 8
 
 
 FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType.OPENING)

@@ -3,6 +3,7 @@
 Each step is derived from the genesis, the calendar and the envelopes: row codes, the matching of the recorded orders,
 the contracts of last resort at the gate, the postings of the delivered slot, the content head. The record must
 be equal. Plans, readings sent, metered readings and the order of arrival are inputs; envelopes bind the first two.
+Announced outages are inputs too; which contracts are curtailed for them, and what that pays, is derived.
 """
 
 from typing import Any
@@ -21,6 +22,7 @@ from ledger.admission import (
 from ledger.content import StepRecord, advance_heads, fixed_dtype, step_bytes
 from ledger.encoding import ABSENT
 from ledger.keys import Registry
+from ledger.outages import read_outage
 from ledger.records import Members, StepBody, read_members, read_step
 from ledger.rules import calendar_digest, genesis_head, opening_digest, read_calendar, read_genesis
 from market.contracts import CONTRACT, CONTRACT_WIRE, add_positions, label_sources, no_contracts
@@ -29,8 +31,9 @@ from market.exchange import Outcome, trade
 from market.imbalance import find_capped
 from market.opening import live_after_gate
 from market.orders import no_orders
+from market.outages import CURTAILED_WIRE, Response, Standing, no_curtailed, no_notices, respond
 from market.planning import last_resort
-from market.settlement import KINDS, post_contracts, post_delivery
+from market.settlement import KINDS, post_contracts, post_delivery, post_outage
 from market.tables import Table, from_wire
 from market.units import Int
 from market.validation import Codes
@@ -57,6 +60,9 @@ class Replay:
         self._flow = np.zeros_like(self.capacity_wh)
         self._resting = no_orders()
         self._contracts = no_contracts()
+        self._standing, self.curtailed = Standing.none(), 0
+        self._announced = no_notices(), no_curtailed()
+        self._made_whole = np.zeros((self.rules.slots, self.rules.parties), np.int64)
         self._position = np.zeros((1, self.rules.parties, self.rules.slots), np.int64)
         self._last_reading: Int | None = None
         self._start = np.array([self.genesis.start])
@@ -88,8 +94,53 @@ class Replay:
         money = self._settle(reading)
         _compare("posting", money, fixed["money"])
         now = np.array([self.slot])
-        step = StepRecord(now, arrival, orders, codes, plan, sent, contracts, reading, money)
+        step = StepRecord(now, arrival, orders, codes, plan, sent, contracts, reading, money, *self._announced)
         self._finish(step, said)
+        self._announced = no_notices(), no_curtailed()
+
+    def take_outage(self, body: bytes) -> None:
+        """Take capacities announced for the next step; derive what is curtailed for them and compare."""
+        notices, said = read_outage(body)
+        if len(self._announced[0]):
+            raise LedgerError("two outages are recorded in one step")
+        self._lower_capacity(notices)
+        rules = self.rules
+        retail, fuel = rules.terms.outside_options(self.outside), np.asarray(rules.fuel)
+        response = respond(rules.design, self._standing, self.capacity_wh, self._flow, retail, fuel, rules.accounts)
+        if len(said) != len(response.curtailed):
+            raise LedgerError(f"{len(said)} curtailed contracts are recorded, {len(response.curtailed)} are curtailed")
+        for name in CURTAILED_WIRE.names or ():
+            for row in np.flatnonzero(said[name] != response.curtailed[name])[:1]:
+                raise LedgerError(
+                    f"curtailed contract {row}: {name} is recorded as {said[name][row]}, "
+                    f"derived as {response.curtailed[name][row]}"
+                )
+        self._enter(response)
+        self._announced = notices, said
+        self.curtailed += len(said)
+
+    def _lower_capacity(self, notices: Table) -> None:
+        """Apply announced capacities; they fall, each slot and line once and in order, where the gate is open."""
+        column, line = notices["slot"] - self.genesis.start, notices["line"]
+        places = column.astype(np.int64) * max(len(self.rules.grid.lines), 1) + line
+        is_open = (column >= self.steps + self.rules.calendar.gate) & (column < self.rules.slots)
+        if not (is_open & (line < len(self.rules.grid.lines))).all() or (np.diff(places) <= 0).any():
+            raise LedgerError("an outage is announced for other slots or lines, or not in order")
+        told = np.stack([notices["forward"], notices["backward"]], -1)
+        known = self.capacity_wh[column, line]
+        if (told < 0).any() or (told > known).any() or (told == known).all(-1).any():
+            raise LedgerError("an announced capacity does not fall")
+        self.capacity_wh = self.capacity_wh.copy()
+        self.capacity_wh[column, line] = told
+
+    def _enter(self, response: Response) -> None:
+        """Take curtailed energy out of positions and postings, and remember what makes the parties whole."""
+        self._standing, self._flow = response.standing, response.flow_wh
+        add_positions(self._position, response.taken_back, self._start)
+        self._contracts = np.concatenate([self._contracts, response.taken_back])
+        row, party, amount = response.payments()
+        column = response.taken_back["slot"][row] - self.genesis.start
+        np.add.at(self._made_whole, (column, party), amount)
 
     def _check_shapes(self) -> None:
         rules = self.rules
@@ -153,7 +204,7 @@ class Replay:
             self.capacity_wh,
             self._flow,
             now,
-            retail=rules.terms.retail_prices(self.outside),
+            retail=rules.terms.outside_options(self.outside),
             calendar=rules.calendar,
         )
         codes[live] = outcome.codes
@@ -188,6 +239,7 @@ class Replay:
                     f"contract {row}: {name} is recorded as {recorded[name][row]}, forms as {derived[name][row]}"
                 )
         self._contracts = np.concatenate([self._contracts, derived])
+        self._standing = self._standing.add(derived, self.contract_count + np.arange(len(derived)))
         self.contract_count += len(derived)
 
     def _settle(self, reading: Int) -> Int:
@@ -197,7 +249,12 @@ class Replay:
         money = np.zeros((1, rules.accounts.count, KINDS), np.int64)
         contracts = self._contracts[due]
         self._contracts = self._contracts[~due]
+        # behind the gate contracts stand whatever is announced
+        open_after = self._standing.contracts["slot"] > self.slot + rules.calendar.gate
+        self._standing = self._standing.keep(open_after)
         post_contracts(money, np.zeros(len(contracts), np.int64), contracts, rules.terms, rules.accounts)
+        everyone = np.arange(rules.parties)
+        post_outage(money, np.zeros_like(everyone), everyone, self._made_whole[self.steps], rules.accounts)
         plan, outside = self._position[:, :, self.steps], self.outside[None, self.steps]
         fuel, now, capped = np.asarray(rules.fuel), np.array([self.slot]), self._capped[None, :, self.steps]
         post_delivery(money, reading, plan, outside, fuel, rules.terms, rules.accounts, slot=now, capped=capped)

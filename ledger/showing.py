@@ -10,12 +10,14 @@ from ledger.content import fixed_dtype
 from ledger.encoding import SAYS_PLAN, SAYS_READING, SIGNATURE_BYTES, decode_heads, record_id
 from ledger.journal import read
 from ledger.keys import key_id_of
+from ledger.outages import read_outage
 from ledger.records import RecordType, StepBody, read_members, read_step, split_envelope
 from ledger.rules import Genesis, Rules, read_genesis
 from market.contracts import CONTRACT, CONTRACT_WIRE
 from market.errors import LedgerError, Refusal
+from market.outages import leave_curtailed, no_curtailed
 from market.settlement import KINDS
-from market.tables import Table, from_wire
+from market.tables import Table, from_wire, join_rows
 
 
 def show(folder: Path) -> Iterator[dict[str, Any]]:
@@ -32,10 +34,12 @@ def show(folder: Path) -> Iterator[dict[str, Any]]:
 def contracts_in(folder: Path) -> tuple[Rules, Table]:
     """Rules and every contract of one world's ledger: the opening's, then in order of formation; verify it first.
 
+    Energy is what outages left; contracts curtailed wholly are left out.
+
     Raises:
         LedgerError: where bytes do not fit.
     """
-    reader, bodies = _Reader(), []
+    reader, bodies, curtailed = _Reader(), [], no_curtailed()
     for _, _, kind, body in read(folder):
         if kind == RecordType.GENESIS:
             reader.describe(kind, body)
@@ -43,7 +47,10 @@ def contracts_in(folder: Path) -> tuple[Rules, Table]:
             bodies.append(body)
         elif kind == RecordType.STEP:
             bodies.append(reader.step(body).contracts)
-    return reader.genesis.rules, from_wire(b"".join(bodies), CONTRACT_WIRE, CONTRACT)
+        elif kind == RecordType.OUTAGE:
+            curtailed = join_rows(curtailed, read_outage(body)[1])
+    contracts = from_wire(b"".join(bodies), CONTRACT_WIRE, CONTRACT)
+    return reader.genesis.rules, leave_curtailed(contracts, curtailed)
 
 
 class _Reader:
@@ -72,6 +79,8 @@ class _Reader:
             return self._describe_envelope(body)
         if kind == RecordType.STEP:
             return self._describe_step(body)
+        if kind == RecordType.OUTAGE:
+            return self._describe_outage(body)
         return {"bytes": len(body)}
 
     def _describe_genesis(self, body: bytes) -> dict[str, Any]:
@@ -127,6 +136,30 @@ class _Reader:
             "money_ujpy": dict(zip(accounts.names, sums.tolist(), strict=True)),
             "refused_envelopes": [{"hash": h.hex(), "code": Refusal(code).name} for h, code in step.refused],
             "content_head": step.head.hex(),
+        }
+
+    def _describe_outage(self, body: bytes) -> dict[str, Any]:
+        notices, curtailed = read_outage(body)
+        lines = self.genesis.rules.grid.lines
+        return {
+            "capacity": [
+                {
+                    "line": lines[row["line"]].name,
+                    "slot": self._label(int(row["slot"])),
+                    "forward_wh": int(row["forward"]),
+                    "backward_wh": int(row["backward"]),
+                }
+                for row in notices
+            ],
+            "curtailed": [
+                {
+                    "contract": int(row["number"]),
+                    "energy_wh": int(row["energy"]),
+                    "buyer_ujpy": int(row["buyer_ujpy"]),
+                    "seller_ujpy": int(row["seller_ujpy"]),
+                }
+                for row in curtailed
+            ],
         }
 
     def _contracts(self, data: bytes) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from market.contracts import Source
 from market.design import MarketDesign
 from market.grid import Grid
 from market.pairing import count_ways, limit_room, limit_weights
-from market.settlement import Accounts, Terms, post_outage
+from market.settlement import Accounts, post_outage
 from market.tables import Table, pick_rows
 from market.units import Int
 
@@ -139,10 +139,11 @@ def take_back(contracts: Table, cut_wh: Int) -> Table:
 
 
 def prices_instead(contracts: Table, retail: Int, fuel: Int, accounts: Accounts) -> Int:
-    """What buyer and seller of each contract get for the energy without it (contracts, 2) [mJPY/kWh].
+    """What the energy costs each buyer and brings each seller without the contract (contracts, 2) [mJPY/kWh].
 
-    The buyer pays what its area's retailer asks; a seller with surplus gets what the retailer pays, a generator saves
-    its fuel. `retail` (markets, areas, 2): what the retailer asks and pays; `fuel` (parties,): fuel price of an export.
+    The buyer pays what its area's retailer asks, less the fee it saves; a seller with surplus gets what the retailer
+    pays, a generator saves its fuel. `retail` (markets, areas, 2): `Terms.outside_options`; `fuel` (parties,): fuel
+    price of an export.
     """
     market, area = contracts["market"].astype(np.int64), accounts.area_of_party
     asked = retail[market, area[contracts["buyer"]], 0]
@@ -151,16 +152,14 @@ def prices_instead(contracts: Table, retail: Int, fuel: Int, accounts: Accounts)
     return np.stack([asked, np.where(generates, fuel[contracts["seller"]], paid)], -1)
 
 
-def compensation(contracts: Table, cut_wh: Int, instead: Int, terms: Terms) -> Int:
+def compensation(contracts: Table, cut_wh: Int, instead: Int) -> Int:
     """What makes buyer and seller whole (contracts, 2) [uJPY], never below zero.
 
-    The buyer loses the retailer's price less its own price and the fee it saves, the seller its price less what the
-    energy brings otherwise. `instead` (contracts, 2): `prices_instead`. Nobody pays for having been curtailed.
+    The buyer loses what the energy costs it otherwise less its own price, the seller its price less what the energy
+    brings otherwise. `instead` (contracts, 2): `prices_instead`. Nobody pays for having been curtailed.
     """
-    fee = np.where(contracts["last_resort"] == 1, 0, terms.fee)
-    buyer = instead[:, 0] - contracts["buy_price"] - fee
-    seller = contracts["sell_price"] - instead[:, 1]
-    return np.asarray(np.maximum(np.stack([buyer, seller], -1), 0) * cut_wh[:, None])
+    lost = np.stack([instead[:, 0] - contracts["buy_price"], contracts["sell_price"] - instead[:, 1]], -1)
+    return np.asarray(np.maximum(lost, 0) * cut_wh[:, None])
 
 
 def post_curtailment(money: Int, at: Int, contracts: Table, made_whole: Int, accounts: Accounts) -> None:
