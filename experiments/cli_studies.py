@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 statement_app = typer.Typer()
+bill_app = typer.Typer()
 designs_app = typer.Typer()
 lines_app = typer.Typer()
 study_app = typer.Typer(help="Studies of the market itself, with synthetic orders.", no_args_is_help=True)
@@ -40,6 +41,21 @@ def statement(
 
         save_statement(result, picture)
     _show(result, as_json)
+
+
+@bill_app.command()
+def bill(
+    party: Annotated[str, typer.Argument(help="Whose bill: home-1, store-3, mall.")],
+    run: Annotated[Path | None, typer.Option(help="Run folder; the newest in `runs/` if not given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a party pays and receives for a run, line by line in whole yen, from its verified ledger.
+
+    Example: `digitalgrid bill home-1 --run runs/demo`
+    """
+    from experiments.bill import make_bill
+
+    _show(make_bill(party, run), as_json)
 
 
 @lines_app.command()
@@ -119,6 +135,7 @@ def designs(
 def add_verbs(app: typer.Typer) -> None:
     """Put the verbs of this file beside those of the command line."""
     app.add_typer(statement_app)
+    app.add_typer(bill_app)
     app.add_typer(designs_app)
     app.add_typer(lines_app)
     app.add_typer(study_app, name="study")

@@ -173,13 +173,10 @@ def make_statement(
         raise ConfigError("a day and a range are both given", where="--day", do="give --day, or --from and --to")
     folder = open_run(newest_run() if run is None else run)
     deals = read_deals(folder)
-    if party not in deals.names:
-        close = get_close_matches(party, deals.names, n=3, cutoff=0.4) or deals.names
-        raise ConfigError(f"no party {party!r} in this run", where=str(folder.path), do=f"try {', '.join(close)}")
+    row = find_name(party, deals.names, folder)
     begin, end = _choose_days(deals, day or first, day or last)
     slots = deals.contracts["slot"]
     inside = (slots >= HALF_HOURS.first_of(begin)) & (slots < HALF_HOURS.first_of(end) + HALF_HOURS.per_day)
-    row = deals.names.index(party)
     mine = contracts_of(pick_rows(deals.contracts, inside), row)
     bought, sold = (sum_dealings(mine, row, side) for side in (Side.BUY, Side.SELL))
     return Statement(party, begin, end, deals, mine, bought, sold)
@@ -220,13 +217,26 @@ def _keeps_contracts(run: RunFolder) -> bool:
 
 
 def _read_ledger(run: RunFolder) -> Deals:
+    origin = verify_ledger(run, "statement")
+    rules, contracts = contracts_in(find_worlds(run.ledger)[0])
+    return Deals(contracts, rules.accounts.party_names, name_paths(rules.grid), origin)
+
+
+def verify_ledger(run: RunFolder, made: str) -> str:
+    """Verify a run's ledger against the head the run printed; where what is `made` comes from, or LedgerError."""
     head = run.read_json("metrics").get("chain_head")
     verdict = verify(run.ledger, bytes.fromhex(head) if head else None)
     if not verdict.ok or verdict.head is None:
-        raise LedgerError(f"the ledger does not verify: {' '.join(verdict.lines)}", do="no statement is made from it")
-    rules, contracts = contracts_in(find_worlds(run.ledger)[0])
-    origin = f"from the signed ledger, verified, chain head {verdict.head.hex()}"
-    return Deals(contracts, rules.accounts.party_names, name_paths(rules.grid), origin)
+        raise LedgerError(f"the ledger does not verify: {' '.join(verdict.lines)}", do=f"no {made} is made from it")
+    return f"from the signed ledger, verified, chain head {verdict.head.hex()}"
+
+
+def find_name(party: str, names: tuple[str, ...], run: RunFolder) -> int:
+    """Row of a party; raises ConfigError naming those that are close."""
+    if party not in names:
+        close = get_close_matches(party, names, n=3, cutoff=0.4) or names
+        raise ConfigError(f"no party {party!r} in this run", where=str(run.path), do=f"try {', '.join(close)}")
+    return names.index(party)
 
 
 def _read_table(run: RunFolder) -> Deals:

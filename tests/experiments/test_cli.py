@@ -22,6 +22,7 @@ VERBS = (
     "designs",
     "demo",
     "statement",
+    "bill",
     "clear",
 )
 BENCHES = ("envs", "curves", "market", "peers")
