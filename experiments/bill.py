@@ -1,7 +1,7 @@
 """bill: what a party pays and receives for a run, line by line in whole yen (paper 4.1).
 
-Read from the signed ledger of a run, after verifying it: contracts, metered readings and postings of every slot. Yen are
-rounded once for each line, and what rounding keeps back is shown (`market.bills`).
+Read from the signed ledger of a run, after verifying it: contracts, metered readings and postings of every slot. Yen
+are rounded once for each line, and what rounding keeps back is shown (`market.bills`).
 """
 
 from dataclasses import dataclass
