@@ -20,9 +20,9 @@ from market.blocks import BLOCK_FIELDS
 from market.certificates import CERTIFICATE_FIELDS
 from market.contracts import CONTRACT_FIELDS
 from market.design import DESIGNS
-from market.rules import RULES
 from market.orders import ORDER_FIELDS
 from market.planning import PLAN_FIELDS
+from market.rules import RULES
 from market.settlement import PostingKind
 from market.tables import describe
 

@@ -1,4 +1,4 @@
-"""Other prices for the auction's allocation: pay as bid, k-double, batches, and auctions followed by continuous trade."""
+"""Other prices for the auction's allocation: pay as bid, k-double, batches; auctions followed by continuous trade."""
 
 from dataclasses import replace
 from itertools import product
@@ -142,7 +142,7 @@ def test_a_batch_withdraws_replaces_and_lets_lapse() -> None:
 
 
 def test_the_auction_comes_first_and_continuous_trade_uses_what_room_is_left() -> None:
-    """At 10:00 tomorrow is auctioned and today trades continuously; at 17:00 tomorrow trades over the auction's room."""
+    """At 10:00 tomorrow is auctioned, today trades continuously; at 17:00 tomorrow trades over the auction's room."""
     rng, capacity = np.random.default_rng(5), np.full((2, 3, 2), 3, np.int64)
     orders = draw_orders(rng, 40, 2)
     tomorrow, today = MIDNIGHT + 60, MIDNIGHT + 40
