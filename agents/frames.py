@@ -179,7 +179,8 @@ class Report:
     - solar_wh_kw, outside (FIRST_LAG_DAYS days of slots from now): published forecast [Wh per kW] and prices
       [mJPY/kWh] as far as known; traded_ppm (slots of a day,): usual traded price within the band;
     - best_bid, best_ask (open slots,): what an order of the party's area could meet, None without;
-    - contracts: (slot, net energy [Wh]) of every own contract formed since the last report, last resort included;
+    - contracts: (slot, net energy [Wh]) of every own contract formed since the last report, last resort included, and
+      with the opposite sign what an outage took off one;
     - live: (slot, side) of its own resting orders.
     """
 

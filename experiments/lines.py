@@ -1,7 +1,7 @@
-"""lines: what contracts commit on each line, slot by slot, as of any time: the paper's promise (1.4, item 24).
+"""lines: what contracts commit on each line, slot by slot, as of any time: the paper's promise (1.4, items 20, 22).
 
 Read from a run folder: contracts from its signed ledger, after verifying it, when there is one, else from its table;
-capacities from its table of slots.
+capacities from its table of slots. Contracts and capacities are those that outages left.
 """
 
 import csv

@@ -18,10 +18,12 @@ from agents.forecasting import HISTORY_DAYS
 from agents.policies import Policy, find_policy
 from envs.episode import WEEK_DAYS, is_held_out
 from envs.opening import fit_design
+from envs.outages import Announced
 from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
 from envs.world import World
+from experiments.curtailments import CURTAILMENT_HEADER, curtailment_rows
 from experiments.metrics import (
     Measures,
     Totals,
@@ -115,7 +117,7 @@ class Simulation:
     totals: Totals
     trace: Trace
     contracts: Table
-    curtailed: Table
+    outages: list[Announced]
     first_slot: int
     content_heads: tuple[str, ...]
     chain_head: str | None
@@ -126,6 +128,11 @@ class Simulation:
         """Days of world 0 that lie in weeks which no training touches."""
         day = (self.first_slot - self.order.year.first_slot) // HALF_HOURS.per_day
         return sum(is_held_out(day + ahead) for ahead in range(self.order.days))
+
+    @property
+    def curtailed(self) -> Table:
+        """What outages took off contracts of world 0."""
+        return _curtailed(self.outages)
 
     @property
     def curtailed_kwh(self) -> float:
@@ -280,7 +287,7 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
         totals=measure_totals(world, played.refused, played.cancelled_wh),
         trace=played.trace,
         contracts=played.contracts,
-        curtailed=played.curtailed,
+        outages=played.outages,
         first_slot=int(world.episode.first_slot[0]),
         content_heads=tuple(head.hex() for head in world.keeper.content_heads),
         chain_head=world.keeper.chain_head.hex() if world.keeper.chain_head else None,
@@ -294,13 +301,13 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
 class Played:
     """An episode played to its end.
 
-    Trace of world 0, its contracts as outages left them and what they took off, refused rows by code (256,), energy
+    Trace of world 0, its contracts as outages left them, outages of all worlds, refused rows by code (256,), energy
     cancelled by splitting.
     """
 
     trace: Trace
     contracts: Table
-    curtailed: Table
+    outages: list[Announced]
     refused: Int
     cancelled_wh: int | None
 
@@ -309,7 +316,7 @@ def run_episode(world: World, progress: Progress | None = None) -> Played:
     """Step a world that was just reset to its end."""
     recorder = TraceRecorder(world)
     refused = np.zeros(CODES, np.int64)
-    contracts, curtailed = [_of_first_world(world.keeper.worlds.opening)], no_curtailed()
+    contracts, outages = [_of_first_world(world.keeper.worlds.opening)], list[Announced]()
     splits, cancelled, done = world.design.capacity == "splitting", 0, False
     while not done:
         before = world.flow_wh.copy() if splits else world.flow_wh
@@ -317,14 +324,14 @@ def run_episode(world: World, progress: Progress | None = None) -> Played:
         recorder.record(step)
         contracts.append(_of_first_world(step.contracts))
         if step.outage:
-            curtailed = join_rows(curtailed, _of_first_world(step.outage.curtailed))
+            outages.append(step.outage)
         refused += np.bincount(step.codes, minlength=CODES)
         cancelled += cancelled_in_step(world, step, before) if splits else 0
         done = step.done
         if progress:
             progress(world.t, world.slots)
-    formed = leave_curtailed(join_rows(*contracts), curtailed)
-    return Played(recorder.finish(), formed, curtailed, refused, cancelled if splits else None)
+    standing = leave_curtailed(join_rows(*contracts), _curtailed(outages))
+    return Played(recorder.finish(), standing, outages, refused, cancelled if splits else None)
 
 
 def longest_days(year: PublicYear) -> int:
@@ -351,6 +358,11 @@ def named_role(name: str, option: str) -> Role:
         known = ", ".join(text for text, row in ROLE_OF_NAME.items() if row != Role.RETAILER)
         raise ConfigError(f"no bidding role {name!r}", where=option, do=f"choose one of {known}")
     return role
+
+
+def _curtailed(outages: list[Announced]) -> Table:
+    """CURTAILED rows of world 0."""
+    return join_rows(no_curtailed(), *(_of_first_world(outage.curtailed) for outage in outages))
 
 
 def _of_first_world(contracts: Table) -> Table:
@@ -395,6 +407,7 @@ def _write(result: Simulation, world: World, run: RunFolder) -> None:
     run.write_table("refusals", ["code", "rows"], result.totals.refused.items())
     names, paths = world.fleet.names, name_paths(world.grid)
     run.write_table("contracts", CONTRACT_HEADER, contract_rows(result.contracts, names, paths))
+    run.write_table("curtailments", CURTAILMENT_HEADER, curtailment_rows(result.outages, names, paths))
     write_trace(result.trace, run.tables)
     run.write_json("metrics", result.metrics())
     run.complete()

@@ -1,4 +1,4 @@
-"""What is committed on the lines, for every slot of the year ahead (paper 1.4, item 24).
+"""What is committed on the lines, for every slot of the year ahead (paper 1.4, items 20 and 22).
 
 Because capacity is taken when a contract forms, the market knows long before delivery what will flow over each line
 (連系線) and in which slots a line is full already. That is asked for here: from the committed use that trade keeps for
@@ -122,7 +122,7 @@ def look_ahead(
         use_wh: (markets, lines, 2) committed use, `flow_wh` of `market.exchange.Outcome` or `use_of` contracts [Wh].
         limit_wh: (markets, limits) bound of each joint limit [Wh]; the grid's own bounds if None.
 
-    Source: paper 1.4, item 24: the flow of each of 48 x 365 slots is known when its contracts are.
+    Source: paper 1.4, items 20 and 22: the flow of each of 48 x 365 slots is known when its contracts are.
     """
     left = limit_room(design, grid, use_wh, limit_wh)
     room = capacity_wh - use_wh + (use_wh[..., ::-1] if design.netting else 0)

@@ -1,5 +1,6 @@
 """Line outages in the simulated world: capacities fall when told, contracts are cut, everybody is made whole."""
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,11 @@ import numpy as np
 import pytest
 
 from envs.scenario import load_scenario
+from envs.single_env import DigitalGridEnv
 from envs.world import Step, World
+from experiments.lines import read_lines
+from experiments.simulate import make_order, simulate
+from experiments.statement import make_statement
 from ledger.audit import verify
 from ledger.journal import read
 from ledger.records import RecordType
@@ -201,6 +206,37 @@ def test_the_parties_of_a_curtailed_contract_are_told(run: Run) -> None:
             assert (taken["slot"] >= taken["formed"] + 1).all()
     everything = join_rows(*(step.contracts for step in run.steps))
     assert run.curtailed["energy"].sum() < everything["energy"].sum()
+
+
+@pytest.mark.parametrize("party", ["store-1", "thermal-1"])
+def test_the_money_parts_of_info_sum_to_the_reward(party: str) -> None:
+    """What outages take and pay is a part of its own, in the step after which they are told."""
+    env = DigitalGridEnv(party, scenario=load_scenario("urawa-misono", {"outages": OUTAGES, "horizon": 48}), days=1)
+    env.reset(seed=SEED)
+    told, truncated = 0, False
+    while not truncated:
+        _, reward, _, truncated, info = env.step(np.zeros(env.action_space.shape or (), np.float32))
+        assert sum(info["money_jpy"].values()) == pytest.approx(reward * env.parallel.scale_jpy, abs=1e-6)
+        told += info["money_jpy"]["outages"] != 0
+    assert told > 0
+
+
+def test_a_run_says_what_outages_took_and_its_statements_are_of_what_stands(tmp_path: Path) -> None:
+    """Metrics, table of curtailments, table of contracts, ledger, lines and totals agree."""
+    order = make_order("urawa-misono", days=1, seed=4, ledger="full", horizon=48, settings={"outages": OUTAGES})
+    played = simulate(order, tmp_path / "run")
+    with (tmp_path / "run" / "tables" / "curtailments.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == played.metrics()["curtailed_contracts"] > 0
+    assert sum(int(row["energy_wh"]) for row in rows) / 1_000 == played.metrics()["curtailed_kwh"]
+    _, contracts = contracts_in(tmp_path / "run" / "ledger" / "world-0000")
+    assert (played.contracts["energy"] == contracts["energy"]).all()
+    store = next(party for party in played.parties if party.name == "store-1")
+    statement = make_statement("store-1", tmp_path / "run")
+    assert statement.bought.energy_wh - statement.bought.last_resort_wh == store.bought_wh
+    ahead = read_lines(tmp_path / "run").ahead
+    assert (ahead.net_wh[:, 0] == played.trace.slots["flow_wh:tohoku-tokyo"]).all()
+    assert played.trace.trades_wh.sum() == contracts["energy"].sum()
 
 
 MISTAKES = {

@@ -38,6 +38,20 @@ def test_orders_of_a_device_equal_those_of_the_evaluation_run_over_a_day(policy:
     assert run.ok
 
 
+def test_a_device_hears_what_outages_took_from_its_contracts(tmp_path: Path) -> None:
+    """A store has contracts for half a day when the line goes down; one that missed the cuts would order otherwise."""
+    outages = [
+        {"line": "tohoku-tokyo", "announced_hours": told, "from_hours": told + 1, "to_hours": told + 9}
+        for told in (4.5, 17)
+    ]
+    scenario, design = load_scenario("urawa-misono", {"outages": outages}), find_design("dgp").with_horizon(24)
+    policy = write_network(tmp_path / "store.onnx", seed=4, role="store")
+    run = run_device_day(scenario, design, policy.path, tmp_path / "ledger", party="store-1")
+    assert run.ok, (run.first_difference, run.verdict)
+    assert run.verdict is not None
+    assert run.verdict.counts["curtailed contracts"] > 20
+
+
 def test_a_difference_is_found_and_named(policy: PolicyFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that is told another charge orders something else, and the run says where first."""
     told = device_host._Seat.report

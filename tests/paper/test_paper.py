@@ -32,6 +32,7 @@ from ledger.keys import (
     simulation_signer,
 )
 from market.certificates import Denial, issue, open_register, retire, transfer
+from market.committed import look_ahead, use_of
 from market.contracts import CONTRACT_FIELDS, Source
 from market.design import find_design
 from market.errors import LedgerError, Refusal
@@ -272,6 +273,20 @@ def test_splitting_is_known_before_the_day_when_trade_is_a_year_ahead() -> None:
     outcome = trade(DGP.with_horizon(HALF_HOURS.year), TWO, no_orders(), far, *room(400), now)
     assert int(outcome.contracts["slot"][0]) - int(outcome.contracts["formed"][0]) == 70
     assert int(outcome.flow_wh[0, 0, 0]) == 400
+
+
+def test_committed_flow_and_full_slots_can_be_asked_for_the_whole_year_ahead() -> None:
+    """Paper 1.4 [20, 22]: for each of 48 x 365 slots, what contracts commit on the line and whether it is full."""
+    now, last = np.array([1_000]), 1_000 + 1 + HALF_HOURS.year
+    far = np.concatenate([order(Side.SELL, 1, 1, 400, 8_000, 1, last), order(Side.BUY, 0, 0, 400, 9_000, 2, last)])
+    far["market"] = HALF_HOURS.year - 1
+    capacity = np.full((HALF_HOURS.year, 1, 2), 400)
+    outcome = trade(DGP.with_horizon(HALF_HOURS.year), TWO, no_orders(), far, capacity, 0 * capacity, now)
+    slots = 1_000 + HALF_HOURS.gate + np.arange(HALF_HOURS.year)
+    ahead = look_ahead(DGP, TWO, slots, capacity, outcome.flow_wh)
+    assert slots[ahead.full.any((1, 2))].tolist() == [last]
+    assert ahead.net_wh[-1].tolist() == [400]
+    assert (use_of(TWO, outcome.contracts, int(slots[0]), HALF_HOURS.year) == outcome.flow_wh).all()
 
 
 def test_a_dgc_forecasts_prices_and_orders() -> None:
