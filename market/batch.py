@@ -8,6 +8,7 @@ Source: the product's design `dgp-batch`; the allocation is the auction's (`mark
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from market.auction_prices import at_prices, auction
 from market.exchange import Call, Outcome
@@ -15,6 +16,7 @@ from market.orders import TimeInForce
 from market.pairing import trade_continuous
 from market.tables import Table, join_rows, pick_rows
 from market.units import Int, divide_half_even
+from market.validation import check_sums
 
 
 def trade_in_batches(call: Call) -> Outcome:
@@ -22,8 +24,11 @@ def trade_in_batches(call: Call) -> Outcome:
 
     An `immediate` order takes part in the batch of its own step and then lapses.
     """
-    given = join_rows(call.resting, call.orders)
-    entered, live, row = _enter(call, given)
+    given, held = join_rows(call.resting, call.orders), len(call.resting)
+    codes = np.zeros(len(given), np.uint8)
+    # admission bounds a step's orders; what rests from earlier steps counts too where all meet at once
+    check_sums(given, codes)
+    entered, live, row = _enter(call, given, codes == 0)
     formed = auction(replace(call, resting=live[:0], orders=live))
     limits = live["price"].astype(np.int64)
     middle = divide_half_even(limits[formed.sale] + limits[formed.purchase], 2)
@@ -34,22 +39,23 @@ def trade_in_batches(call: Call) -> Outcome:
     resting["energy"] = left[stays]
     filled, lapsed = np.zeros((2, len(given)), np.int64)
     filled[row], lapsed[row] = traded.filled_wh, np.where(stays, 0, left)
-    held = len(call.resting)
+    fresh = codes[held:]
+    fresh[fresh == 0] = entered.codes
     return replace(
         traded,
         resting=resting,
-        codes=entered.codes,
+        codes=fresh,
         filled_wh=filled[held:],
         expired_wh=lapsed[held:],
         cancelled_wh=entered.cancelled_wh,
     )
 
 
-def _enter(call: Call, given: Table) -> tuple[Outcome, Table, Int]:
+def _enter(call: Call, given: Table, fits: npt.NDArray[np.bool_]) -> tuple[Outcome, Table, Int]:
     """What entering alone does, the live orders after it, and the row of `given` each of them is.
 
     This is continuous trade in which nobody meets anybody: all parties have one owner. Rows are numbered by arrival, so
-    that a live order tells where it came from.
+    that a live order tells where it came from; those that do not fit stay out.
     """
     arrival = np.argsort(given["sequence"], kind="stable")
     numbered = given.copy()
@@ -60,7 +66,7 @@ def _enter(call: Call, given: Table) -> tuple[Outcome, Table, Int]:
         call.design,
         call.grid,
         numbered[:held],
-        numbered[held:],
+        pick_rows(numbered[held:], fits[held:]),
         call.capacity_wh,
         call.flow_wh,
         call.now,

@@ -51,7 +51,7 @@ def check_orders(design: MarketDesign, grid: Grid, orders: Table, clock: Codes |
         | _is_unknown(kind, len(Kind))
         | _is_unknown(orders["time_in_force"], len(TimeInForce))
     ] = Refusal.UNKNOWN_KIND
-    _check_sums(orders, codes)
+    check_sums(orders, codes)
     return codes
 
 
@@ -82,8 +82,8 @@ def _check_numbers(design: MarketDesign, orders: Table, cancels: Mask, codes: Co
             codes[broken & ~cancels] = code
 
 
-def _check_sums(orders: Table, codes: Codes) -> None:
-    """Keep one side of one slot below the bound that keeps sums of price x energy exact; in place."""
+def check_sums(orders: Table, codes: Codes) -> None:
+    """Keep one side of one slot below the bound that keeps sums of price x energy exact, first rows first; in place."""
     enters = (codes == 0) & (orders["kind"] != Kind.CANCEL)
     if orders["energy"].sum(where=enters) < ENERGY_BOUND:
         return

@@ -141,6 +141,18 @@ def test_a_batch_withdraws_replaces_and_lets_lapse() -> None:
     assert then.resting["party"].tolist() == [2]
 
 
+def test_a_batch_refuses_what_would_not_add_up_exactly_with_what_rests() -> None:
+    """Resting orders count towards the bound of one side of a slot; the rest of the batch is unaffected."""
+    capacity, big = np.zeros((1, 3, 2), np.int64), (1 << 37) + 5
+    orders = draw_orders(np.random.default_rng(0), 3)
+    orders["area"], orders["side"], orders["energy"] = 0, Side.SELL, [big, 7, big]
+    begun = run("dgp-batch", orders[:1], capacity)
+    then = run("dgp-batch", orders[1:], capacity, begun.resting, begun.flow_wh)
+    assert then.codes.tolist() == [0, Refusal.TOO_LARGE]
+    assert then.resting["energy"].tolist() == [big, 7]
+    assert then.expired_wh.tolist() == [0, 0]
+
+
 def test_the_auction_comes_first_and_continuous_trade_uses_what_room_is_left() -> None:
     """At 10:00 tomorrow is auctioned, today trades continuously; at 17:00 tomorrow trades over the auction's room."""
     rng, capacity = np.random.default_rng(5), np.full((2, 3, 2), 3, np.int64)

@@ -151,7 +151,7 @@ def test_nobody_shares_with_itself(given_: tuple[Table, int], rule: str) -> None
 
 
 def test_community_bills_are_those_of_the_papers() -> None:
-    """Supply 4, demand 6, tariff 24, feed-in 8: 16 in the middle, f t / ((t - f) 2/3 + f) by ratio, 0 for shared bills."""
+    """Supply 4, demand 6, tariff 24, feed-in 8: 16 in the middle, f t / ((t - f) 2/3 + f) by ratio, 0 for bills."""
     rows = [(Side.SELL, 0, 10, 4_000), (Side.BUY, 1, 10, 4_000), (Side.BUY, 2, 10, 2_000)]
     paid = {rule: set(run(rule, orders_of(rows)).contracts["buy_price"]) for rule in SHARING}
     assert paid == {"mid-market-rate": {16_000}, "supply-demand-ratio": {10_286}, "bill-sharing": {0}}
