@@ -22,6 +22,7 @@ VERBS = (
     "designs",
     "demo",
     "statement",
+    "lines",
     "bill",
     "clear",
 )
