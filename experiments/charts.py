@@ -37,7 +37,7 @@ def draw_bills(results: Sequence[DesignResult]) -> Figure:
         for axis, role in zip(axes, roles, strict=True):
             _draw_bill(axis, role, results, designs, bidders)
         axes[0].set_yticks(range(len(designs)), designs)
-        axes[0].invert_yaxis()
+        axes[0].set_ylim(len(designs) - 0.4, -0.6)
         figure.supxlabel("JPY a day: right of zero is paid, left of zero is earned", fontsize=10)
         if len(bidders) > 1:
             handles, labels = axes[0].get_legend_handles_labels()
@@ -46,7 +46,8 @@ def draw_bills(results: Sequence[DesignResult]) -> Figure:
 
 
 def draw_congestion(results: Sequence[DesignResult]) -> Figure:
-    """What scarce line capacity costs under each design: energy not traded, and congestion rent."""
+    """What scarce line capacity costs under each design that trades over lines: energy not traded, congestion rent."""
+    results = [r for r in results if (r.cancelled_kwh_day, r.never_formed_kwh_day) != (None, None)] or results
     designs = list(dict.fromkeys(result.design for result in results))
     bidders = list(dict.fromkeys(result.bidders for result in results))
     lost = {
@@ -65,12 +66,12 @@ def draw_congestion(results: Sequence[DesignResult]) -> Figure:
         _write_bar_values(left, places, np.array(list(lost.values())).sum(0))
         _write_bar_values(right, places, rents)
         left.set_yticks(places, labels)
-        left.invert_yaxis()
+        left.set_ylim(float(places[-1]) + 0.8, -0.8)
         left.set_xlabel("kWh a day")
         right.set_xlabel("JPY a day")
-        left.set_title("Energy not traded because the line was full")
-        right.set_title("Congestion rent collected by the line")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+        left.set_title("Energy not traded for a full line")
+        right.set_title("Congestion rent of the line")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -132,8 +133,8 @@ def _write_bar_values(axis: Any, places: Floats, values: Floats, most: float | N
     low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
     now_low, now_high = axis.get_xlim()
     axis.set_xlim(
-        min(now_low, low - 0.45 * scale) if low < 0 else min(now_low, low - 0.02 * scale),
-        max(now_high, high + 0.45 * scale) if high > 0 else max(now_high, 0.05 * scale),
+        min(now_low, low - 0.7 * scale) if low < 0 else min(now_low, low - 0.02 * scale),
+        max(now_high, high + 0.6 * scale) if high > 0 else max(now_high, 0.05 * scale),
     )
     axis.grid(visible=False, axis="y")
 

@@ -46,13 +46,13 @@ class Comparison:
 
         from experiments.screen import console
 
-        table = Table(title="market designs on the same held-out days, per day")
+        table = Table(title="market designs on the same held-out days, per day; money of roles is cost")
         for heading in ("design", "bidders", "traded kWh", "split", "cancelled kWh", "never formed kWh", "rent JPY"):
             named = heading in ("design", "bidders")
             table.add_column(heading, justify="left" if named else "right", no_wrap=named)
         roles = list(self.results[0].cost_jpy_day)
         for role in roles:
-            table.add_column(f"{role} cost JPY", justify="right")
+            table.add_column(f"{role} JPY", justify="right")
         for r in self.results:
             optional = ("-" if v is None else f"{v:,.1f}" for v in (r.cancelled_kwh_day, r.never_formed_kwh_day))
             costs = (f"{r.cost_jpy_day[role]:,.0f}" for role in roles)
