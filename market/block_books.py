@@ -83,7 +83,7 @@ def make_problem(
     """Books of all markets given, with places for blocks; `market` of orders and blocks counts from the first one."""
     network = network_of(grid)
     room = room_of(design, grid, capacity_wh, flow_wh, limit_wh)
-    frame = _make_frame(design, orders, room, len(grid.areas), len(network.subsets.incident))
+    frame = _make_frame(design, orders, room, len(grid.areas), network.subsets.areas)
     table, longest = blocks.table, blocks.profile_wh.shape[1]
     inside = np.arange(longest) < table["slots"][:, None]
     market = np.where(inside, table["market"][:, None] + np.arange(longest), -1).astype(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from market.orders import Side
-from market.pricing import Book, Lines, after_price, kernel
+from market.pricing import Book, Lines, after_price, kernel, make_slopes
 from market.splitting_kernels import Network, fill_room, find_prices, most_traded
 from market.units import Int
 
@@ -66,7 +66,7 @@ def price_markets(frame: Frame, network: Network, floor: int, top: int, blocks: 
     for market in range(len(price)):
         most = max(most, frame.start[market + 1] - frame.start[market])
     below, wanted = np.empty(most + 1, np.int64), np.empty(nodes, np.int64)
-    slope, own = np.empty(len(network.subsets.mask), np.int64), np.empty(nodes + 1, np.int64)
+    slopes = make_slopes(len(network.subsets.mask), nodes, len(network.lines.source))
     lines = Lines(network.lines.source, network.lines.target, np.empty((len(network.lines.source), 2), np.int64))
     for market in range(len(price)):
         if (held[market] == blocks[market]).all():
@@ -77,7 +77,7 @@ def price_markets(frame: Frame, network: Network, floor: int, top: int, blocks: 
             frame.energy[frame.sale[market, area]] = blocks[market, area, 1]
         book = book_at(frame, market, below, wanted)
         fill_room(lines.room, frame.room[market], most_traded(book))
-        find_prices(book, lines, network.subsets, floor, top, price[market], slope, own, True)
+        find_prices(book, lines, network.subsets, floor, top, price[market], slopes, True)
 
 
 @njit(cache=True)

@@ -13,6 +13,7 @@ price and energy is formed here. This module needs numba: import it inside funct
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from market.units import Int
@@ -22,6 +23,8 @@ kernel = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 FORBIDDEN = 1 << 58
 """Slope of a move that would leave the band; ten of them still fit an int64."""
+FAR = 1 << 26
+"""More steps than lie between any two prices."""
 
 
 class Book(NamedTuple):
@@ -51,16 +54,34 @@ class Lines(NamedTuple):
 class Subsets(NamedTuple):
     """Connected sets of areas, smaller ones first, each grown from a smaller one by one area.
 
-    mask (sets,) as bits; parent (sets,) row of the smaller set, -1 for none; added (sets,) the area added;
-    incident (areas, most) lines at each area, -1 where there are no more; whole (groups,) masks of the
-    connected components.
+    mask (sets,) as bits; parent (sets,) row of the smaller set, -1 for none; added (sets,) the area added; inner (sets,
+    most) lines between the two, and the number of lines where there are no more; whole (groups,) masks of the connected
+    components; `areas` how many the graph has, also where no sets are listed.
     """
 
     mask: Int
     parent: Int
     added: Int
-    incident: Int
+    inner: Int
     whole: Int
+    areas: int
+
+
+class Slopes(NamedTuple):
+    """Slopes of the dual in one direction: of each connected set (sets,), and of each area (areas,) with its lines.
+
+    shared (lines + 1,) is what a line adds when either end moves alone, which it does not when both do; last row 0.
+    """
+
+    of_set: Int
+    of_area: Int
+    shared: Int
+
+
+@kernel
+def make_slopes(sets: int, areas: int, lines: int) -> Slopes:
+    """Scratch for slopes."""
+    return Slopes(np.empty(sets, np.int64), np.empty(areas, np.int64), np.empty(lines + 1, np.int64))
 
 
 @kernel
@@ -125,56 +146,88 @@ def step_limit(price: Int, mask: int, sign: int, floor: int, top: int) -> int:
 
 
 @kernel
+def slope_and_span(book: Book, lines: Lines, price: Int, mask: int, sign: int, step: int) -> tuple[int, int, int]:
+    """Slope of the dual when the areas of `mask`, already moved by `step`, move on; first and last step with it.
+
+    The slope changes at limits of orders and where the gap of a line closes, and nowhere between.
+    """
+    slope, begin, end = 0, 0, FAR
+    for area in range(len(price)):
+        if mask >> area & 1:
+            here, first, stop = price[area], book.first[area], book.first[area + 1]
+            after = after_price(book, area, here + step if sign > 0 else here - step - 1)
+            slope += sign * (book.below[after] - book.below[first] - book.wanted[area])
+            under = book.price[after - 1] - here if after > first else -FAR
+            over = book.price[after] - here if after < stop else FAR
+            begin = max(begin, under if sign > 0 else -over)
+            end = min(end, over - 1 if sign > 0 else -under - 1)
+    for line in range(len(lines.source)):
+        source, target = lines.source[line], lines.target[line]
+        moves = (mask >> target & 1) - (mask >> source & 1)
+        if moves:
+            opens = moves * sign > 0
+            gap = price[target] - price[source]
+            turn = -gap if opens else gap
+            if step >= turn:
+                slope += lines.room[line, 0 if opens else 1]
+                begin = max(begin, turn)
+            else:
+                slope -= lines.room[line, 1 if opens else 0]
+                end = min(end, turn - 1)
+    return int(slope), int(begin), int(end)
+
+
+@kernel
 def move(book: Book, lines: Lines, price: Int, mask: int, sign: int, limit: int, threshold: int) -> None:
     """Move the set to the first point where its slope reaches `threshold`, at most `limit`."""
     low, high = 1, limit
     while low < high:
-        middle = (low + high) >> 1
-        if set_slope(book, lines, price, mask, sign, middle) >= threshold:
-            high = middle
+        slope, begin, end = slope_and_span(book, lines, price, mask, sign, (low + high) >> 1)
+        if slope >= threshold:
+            high = max(low, begin)
         else:
-            low = middle + 1
+            low = min(high, end + 1)
     for area in range(len(price)):
         if mask >> area & 1:
             price[area] += sign * low
 
 
 @kernel
-def slopes_of_sets(
-    book: Book, lines: Lines, subsets: Subsets, price: Int, sign: int, bound: int, slope: Int, own: Int
-) -> None:
-    """Slope of every connected set in one direction, into `slope` (sets,); `own` (areas,) is scratch."""
+def find_slopes(book: Book, lines: Lines, subsets: Subsets, price: Int, sign: int, bound: int, slopes: Slopes) -> None:
+    """Slopes of all connected sets in one direction, into `slopes`."""
+    of_set, own, shared = slopes.of_set, slopes.of_area, slopes.shared
     for area in range(len(price)):
         own[area] = FORBIDDEN if price[area] == bound else area_slope(book, area, price[area], sign)
-    for row in range(len(subsets.mask)):
-        area, parent = subsets.added[row], subsets.parent[row]
-        mask = subsets.mask[parent] if parent >= 0 else 0
-        value = own[area] + (slope[parent] if parent >= 0 else 0)
-        for line in subsets.incident[area]:
-            if line < 0:
-                break
-            source, target = lines.source[line], lines.target[line]
-            gap = price[target] - price[source]
-            inward = sign if target == area else -sign
-            forward, backward = lines.room[line, 0], lines.room[line, 1]
-            if mask >> (source + target - area) & 1:
-                value -= gap_slope(forward, backward, gap, -inward)
-            else:
-                value += gap_slope(forward, backward, gap, inward)
-        slope[row] = value
+    for line in range(len(lines.source)):
+        source, target = lines.source[line], lines.target[line]
+        gap, forward, backward = price[target] - price[source], lines.room[line, 0], lines.room[line, 1]
+        at_target, at_source = gap_slope(forward, backward, gap, sign), gap_slope(forward, backward, gap, -sign)
+        own[target] += at_target
+        own[source] += at_source
+        shared[line] = at_target + at_source
+    shared[len(lines.source)] = 0
+    for row in range(len(of_set)):
+        parent = subsets.parent[row]
+        value = own[subsets.added[row]] + (of_set[parent] if parent >= 0 else 0)
+        for at in range(subsets.inner.shape[1]):
+            value -= shared[subsets.inner[row, at]]
+        of_set[row] = value
 
 
 @kernel
-def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int) -> int:
-    """Steepest descent over connected sets, each move as long as it pays, to an optimal vector; counts its moves."""
+def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slopes: Slopes) -> int:
+    """Steepest descent over connected sets, each move as long as it pays, to an optimal vector; counts its moves.
+
+    Leaves the slopes downward from there.
+    """
     moves = 0
     while True:
         best, best_mask, best_sign = 0, 0, 1
         for sign, bound in ((1, top), (-1, floor)):
-            slopes_of_sets(book, lines, subsets, price, sign, bound, slope, own)
-            for row in range(len(slope)):
-                if slope[row] < best:
-                    best, best_mask, best_sign = slope[row], subsets.mask[row], sign
+            find_slopes(book, lines, subsets, price, sign, bound, slopes)
+            for row in range(len(slopes.of_set)):
+                if slopes.of_set[row] < best:
+                    best, best_mask, best_sign = slopes.of_set[row], subsets.mask[row], sign
         if best == 0:
             return moves
         moves += 1
@@ -184,15 +237,18 @@ def descend(book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, 
 
 @kernel
 def lower_to_minimum(
-    book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slope: Int, own: Int
+    book: Book, lines: Lines, subsets: Subsets, price: Int, floor: int, top: int, slopes: Slopes
 ) -> None:
-    """From an optimal vector to the smallest one: move sets down while the dual does not rise."""
+    """From an optimal vector to the smallest one: move sets down while the dual does not rise.
+
+    `slopes` are those downward from the vector, as `descend` leaves them.
+    """
     while True:
-        slopes_of_sets(book, lines, subsets, price, -1, floor, slope, own)
         found = 0
-        for row in range(len(slope)):
-            if slope[row] == 0:
+        for row in range(len(slopes.of_set)):
+            if slopes.of_set[row] == 0:
                 found = subsets.mask[row]
         if found == 0:
             return
         move(book, lines, price, found, -1, step_limit(price, found, -1, floor, top), 1)
+        find_slopes(book, lines, subsets, price, -1, floor, slopes)

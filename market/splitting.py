@@ -19,7 +19,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from market.contracts import CONTRACT
 from market.design import MarketDesign
@@ -171,7 +170,7 @@ def gather(grid: Grid, orders: Table, markets: int) -> "Gathered":
     from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, gather_bids
 
     bids: Gathered
-    status, bids = gather_bids(orders, markets, len(grid.areas), len(network_of(grid).subsets.incident))
+    status, bids = gather_bids(orders, markets, len(grid.areas), network_of(grid).subsets.areas)
     if status != IN_ORDER:
         what = {
             NO_SUCH_BOOK: "an order names an area or market that does not exist",
@@ -306,8 +305,9 @@ def network_of(grid: Grid) -> "Network":
         np.array(mask, np.int64),
         np.array(parent, np.int64),
         np.array(added, np.int64),
-        _incident_lines(graph),
+        _inner_lines(graph, mask, parent, added),
         np.array(_components(near), np.int64),
+        count,
     )
     ends = np.full((lines, 2), -1, np.int64)
     for row, line in enumerate(grid.lines):
@@ -356,12 +356,19 @@ def _connected_sets(near: list[int]) -> tuple[list[int], list[int], list[int]]:
     return mask, parent, added
 
 
-def _incident_lines(grid: Grid) -> npt.NDArray[np.int64]:
-    at = [
-        [n for n, line in enumerate(grid.lines) if area in (line.source, line.target)]
-        for area in range(len(grid.areas))
+def _inner_lines(grid: Grid, mask: list[int], parent: list[int], added: list[int]) -> Int:
+    """Lines of each set that join the area added to the smaller set, filled up with the number of lines."""
+    rows = [
+        [
+            number
+            for number, line in enumerate(grid.lines)
+            if area in (line.source, line.target) and mask[smaller] >> (line.source + line.target - area) & 1
+        ]
+        if smaller >= 0
+        else []
+        for smaller, area in zip(parent, added, strict=True)
     ]
-    table = np.full((len(at), max(len(lines) for lines in at) + 1), -1, np.int64)
-    for area, lines in enumerate(at):
-        table[area, : len(lines)] = lines
+    table = np.full((len(rows), max((len(lines) for lines in rows), default=0)), len(grid.lines), np.int64)
+    for row, lines in enumerate(rows):
+        table[row, : len(lines)] = lines
     return table

@@ -18,7 +18,7 @@ from market.contract_kernels import Legs, Pairs, Paths, Queues, pair_market, rou
 from market.cut_kernels import descend_by_cuts, lower_by_cuts
 from market.exchange import NO_PRICE
 from market.gathering_kernels import Gathered
-from market.pricing import Book, Lines, Subsets, descend, kernel, lower_to_minimum, move, set_slope
+from market.pricing import Book, Lines, Slopes, Subsets, descend, kernel, lower_to_minimum, make_slopes, move, set_slope
 from market.tables import Table
 from market.units import Int
 
@@ -53,7 +53,7 @@ class Work(NamedTuple):
 
     balance: Balance
     price: Int
-    slope: Int
+    slopes: Slopes
     need: Int
     scratch: Int
     moves: Int
@@ -73,20 +73,22 @@ class Result(NamedTuple):
 
 
 @kernel
-def make_work(areas: int, sets: int) -> Work:
+def make_work(network: Network) -> Work:
     """Scratch of a call."""
+    areas = network.subsets.areas
     energy = np.empty((6, areas), np.int64)
     balance = Balance(energy[0], energy[1], energy[2], energy[3], energy[4], energy[5])
     price, need = np.empty(areas, np.int64), np.empty(areas, np.int64)
     scratch = np.empty((5, areas + 1), np.int64)
-    return Work(balance, price, np.empty(sets, np.int64), need, scratch, np.zeros((2, 2), np.int64))
+    slopes = make_slopes(len(network.subsets.mask), areas, len(network.lines.source))
+    return Work(balance, price, slopes, need, scratch, np.zeros((2, 2), np.int64))
 
 
 @njit(cache=True)
 def make_result(bids: Gathered, network: Network, areas: int) -> Result:
     """An empty result; a market has at most one leg per area and line."""
     markets, lines = len(bids.start) - 1, len(network.lines.source)
-    most = markets * (len(network.subsets.incident) + lines)
+    most = markets * (network.subsets.areas + lines)
     price = np.full((markets, areas), NO_PRICE, np.int64)
     flow, filled = np.zeros((markets, lines), np.int64), np.zeros(len(bids.place), np.int64)
     legs = np.empty((4, most), np.int64)
@@ -120,7 +122,7 @@ def fill_room(room: Int, given: Int, most: int) -> None:
 
 @kernel
 def find_prices(
-    book: Book, lines: Lines, subsets: Subsets, floor: int, top: int, price: Int, slope: Int, own: Int, warm: bool
+    book: Book, lines: Lines, subsets: Subsets, floor: int, top: int, price: Int, slopes: Slopes, warm: bool
 ) -> int:
     """Smallest optimal prices in floor .. top, into `price` (areas,); `top` is at or above every limit.
 
@@ -138,8 +140,8 @@ def find_prices(
     if len(price) == 1 and not warm:
         return 0
     if len(subsets.mask):
-        moves = descend(book, lines, subsets, price, floor, top, slope, own)
-        lower_to_minimum(book, lines, subsets, price, floor, top, slope, own)
+        moves = descend(book, lines, subsets, price, floor, top, slopes)
+        lower_to_minimum(book, lines, subsets, price, floor, top, slopes)
     else:
         moves = descend_by_cuts(book, lines, price, floor, top)
         lower_by_cuts(book, lines, price, floor, top)
@@ -153,7 +155,7 @@ def clear_one(
     """Prices, fills, flows and legs of one market; returns PROVED or what broke, and how many legs there are."""
     price = work.price
     top = highest_limit(book, rules.floor)
-    moves = find_prices(book, lines, network.subsets, rules.floor, top, price, work.slope, work.scratch[0], warm)
+    moves = find_prices(book, lines, network.subsets, rules.floor, top, price, work.slopes, warm)
     work.moves[int(warm), 0] += moves
     work.moves[int(warm), 1] += 1
     weigh_areas(book, price, work.balance)
@@ -224,8 +226,8 @@ def clear_markets(
 
     Returns the first market that could not be proved (-1 for none) and why.
     """
-    nodes, count = len(network.subsets.incident), len(network.lines.source)
-    work = make_work(nodes, len(network.subsets.mask))
+    nodes, count = network.subsets.areas, len(network.lines.source)
+    work = make_work(network)
     # a call has lines of its own: their room is scratch
     lines = Lines(network.lines.source, network.lines.target, np.empty((count, 2), np.int64))
     has_neighbour = False
@@ -249,7 +251,7 @@ def clear_markets(
 @njit(cache=True, nogil=True)
 def price_markets(bids: Gathered, room: Int, network: Network, floor: int, out: Int) -> None:
     """Smallest optimal price of every node of every market, into `out` (markets, nodes); nothing is filled."""
-    work = make_work(len(network.subsets.incident), len(network.subsets.mask))
+    work = make_work(network)
     lines = Lines(network.lines.source, network.lines.target, np.empty((len(network.lines.source), 2), np.int64))
     for market in range(len(out)):
         out[market] = floor
@@ -258,7 +260,7 @@ def price_markets(bids: Gathered, room: Int, network: Network, floor: int, out: 
         book = book_of(bids, market)
         fill_room(lines.room, room[market], most_traded(book))
         top = highest_limit(book, floor)
-        find_prices(book, lines, network.subsets, floor, top, out[market], work.slope, work.scratch[0], False)
+        find_prices(book, lines, network.subsets, floor, top, out[market], work.slopes, False)
 
 
 @njit(cache=True)

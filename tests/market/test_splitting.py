@@ -92,7 +92,7 @@ def test_deep_books_are_sorted_by_area_price_side_and_arrival(size: int) -> None
         for _ in range(size)
     ]
     orders = order_table(rows)  # type: ignore[arg-type]
-    bids = gather(SPOT, grid, orders, 3)
+    bids = gather(grid, orders, 3)
     sort_markets(bids, SPOT.band_mjpy_kwh[0], 0, 3)
     price = np.where(orders["side"] == Side.SELL, np.maximum(orders["price"], SPOT.band_mjpy_kwh[0]), orders["price"])
     expected = np.lexsort((orders["sequence"], orders["side"], price, orders["area"], orders["market"]))
