@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from experiments import cli_bench, cli_clear
+from experiments import cli_bench, cli_clear, cli_ledger
 from experiments.cli_studies import add_verbs
 from market.errors import DigitalGridError
 
@@ -48,6 +48,7 @@ app.add_typer(bench_app, name="bench")
 add_verbs(app)
 cli_clear.add_verbs(app, bench_app)
 cli_bench.add_verbs(bench_app)
+cli_ledger.add_verbs(ledger_app)
 
 Scenario = Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")]
 Design = Annotated[str, typer.Option(help="Market design; `digitalgrid designs` lists them.")]
@@ -286,89 +287,6 @@ def demo(
     run_demo(data_dir=data, out=out, seed=seed, quick=quick)
 
 
-@ledger_app.command("verify")
-def verify_ledger(
-    folder: Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")],
-    head: Annotated[str | None, typer.Option(help="Chain head remembered from the run, in hexadecimal.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Derive everything in a ledger again and name the first record that differs; exit code 1 then.
-
-    Example: `digitalgrid ledger verify runs/demo/ledger`
-    """
-    from ledger.audit import verify
-
-    verdict = verify(_ledger_of(folder), _head_bytes(head))
-    if as_json:
-        found = verdict.head.hex() if verdict.head else None
-        _print_json({"ok": verdict.ok, "lines": list(verdict.lines), "counts": verdict.counts, "chain_head": found})
-    else:
-        for line in verdict.lines:
-            typer.echo(line)
-        typer.echo("verified" if verdict.ok else "NOT VERIFIED")
-    raise typer.Exit(0 if verdict.ok else 1)
-
-
-@ledger_app.command("show")
-def show_ledger(
-    folder: Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")],
-    records: Annotated[bool, typer.Option("--records", help="Print every record, one JSON object a line.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Say what a ledger holds, after verifying it.
-
-    Example: `digitalgrid ledger show runs/demo --records`
-    """
-    from ledger.audit import verify
-    from ledger.showing import show
-
-    where = _ledger_of(folder)
-    if records:
-        for world in sorted(path for path in where.iterdir() if path.is_dir()):
-            for record in show(world):
-                typer.echo(json.dumps({"world": world.name, **record}, ensure_ascii=False))
-        return
-    verdict = verify(where)
-    facts: dict[str, Any] = {
-        "folder": str(where),
-        "bytes": sum(file.stat().st_size for file in where.rglob("*") if file.is_file()),
-        **verdict.counts,
-        "verified": verdict.ok,
-        "chain_head": verdict.head.hex() if verdict.head else None,
-    }
-    if as_json:
-        _print_json(facts)
-    else:
-        for name, fact in facts.items():
-            typer.echo(f"{name:<12} {fact}")
-    raise typer.Exit(0 if verdict.ok else 1)
-
-
-@ledger_app.command("drill")
-def drill_ledger(
-    folder: Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")],
-    places: Annotated[int, typer.Option(min=1, help="Bits to flip, one at a time, in a copy.")] = 1000,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """Flip one bit at a time in a copy of a ledger and see whether verify finds each; exit code 1 if one is missed.
-
-    Example: `digitalgrid ledger drill runs/demo --places 1000`
-    """
-    from ledger.drill import flip_bits
-
-    where = _ledger_of(folder)
-    flips = _with_progress("flipping", lambda progress: flip_bits(where, places, seed, progress))
-    missed = [flip for flip in flips if not flip.finding]
-    if as_json:
-        _print_json([vars(flip) for flip in flips])
-    else:
-        for flip in (flips[:3], missed)[bool(missed)]:
-            typer.echo(f"{flip.file} byte {flip.byte} bit {flip.bit}: {flip.finding or 'MISSED'}")
-        typer.echo(f"{len(flips) - len(missed)} of {len(flips)} flipped bits found")
-    raise typer.Exit(1 if missed else 0)
-
-
 def _order(
     scenario: str, design: str, policies: list[str] | None, data: Path | None, settings: list[str] | None
 ) -> Any:
@@ -408,16 +326,3 @@ def _with_progress(what: str, work: Callable[[Callable[[int, int], None]], Any])
     from experiments.screen import with_progress
 
     return with_progress(what, work)
-
-
-def _ledger_of(folder: Path) -> Path:
-    return folder / "ledger" if (folder / "ledger").is_dir() else folder
-
-
-def _head_bytes(text: str | None) -> bytes | None:
-    from market.errors import ConfigError
-
-    try:
-        return None if text is None else bytes.fromhex(text)
-    except ValueError as error:
-        raise ConfigError("not hexadecimal", where="--head", do="give the chain head that the run printed") from error
