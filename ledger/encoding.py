@@ -4,9 +4,10 @@ An envelope carries a party's orders, its plan and its newest reading of one ste
 by its device). Layout, big-endian and packed:
 
     magic "DGEN" | version u8 | chain 16 | key 16 | sequence u64 | slot u32 | rows u16 | says u8
-    | plan i64 [Wh] | reading i64 [Wh] | rows of market.orders.ORDER_WIRE | signature 64
+    | plan i64 [Wh] | reading i64 [Wh] | policy 32 | observation 32 | rows of market.orders.ORDER_WIRE | signature 64
 
-`says` is 1 when there is a plan, plus 2 when there is a reading; the number of what is not said is zero.
+`says` is 1 when there is a plan, plus 2 when there is a reading; the number of what is not said is zero. `policy` and
+`observation` are the hashes of what decided and of what it saw (`ledger.reasons`), zero where the device does not say.
 
 The signature is Ed25519 over `ENVELOPE_TAG` and the SHA-256 of every byte before it; that hash is the record id.
 Signed bytes are kept verbatim and never encoded again. Decoding is strict: a wrong length, an unknown version
@@ -25,7 +26,7 @@ from market.orders import ORDER, ORDER_WIRE
 from market.tables import Table, from_wire
 from market.units import Int
 
-ENVELOPE_TAG = b"DG/env/v1\0"
+ENVELOPE_TAG = b"DG/env/v2\0"
 HEADER_TAG = b"DG/hdr/v1\0"
 HEADER_SIGNATURE_TAG = b"DG/hdr/sig/v1\0"
 CONTENT_TAG = b"DG/content/v1\0"
@@ -34,7 +35,7 @@ CALENDAR_TAG = b"DG/calendar/v1\0"
 OPENING_TAG = b"DG/opening/v1\0"
 
 ENVELOPE_MAGIC = b"DGEN"
-ENVELOPE_VERSION = 1
+ENVELOPE_VERSION = 2
 SIGNATURE_BYTES = 64
 MAX_ROWS = 0xFFFF
 SAYS_PLAN, SAYS_READING = 1, 2
@@ -51,6 +52,8 @@ ENVELOPE_HEAD = np.dtype(
         ("says", "u1"),
         ("plan", ">i8"),
         ("reading", ">i8"),
+        ("policy", "V32"),
+        ("observation", "V32"),
     ]
 )
 HEAD_BYTES = ENVELOPE_HEAD.itemsize
@@ -76,6 +79,7 @@ def encode_bodies(
     reading: Int,
     counts: Int,
     rows: Table,
+    reasons: npt.NDArray[np.uint8] | None = None,
 ) -> list[bytes]:
     """Envelope bytes without signature for n devices at once.
 
@@ -88,6 +92,7 @@ def encode_bodies(
         reading: (n,) [Wh] metered net energy of the slot before, ABSENT where there is none.
         counts: (n,) rows of each device.
         rows: the devices' rows one after another, in ORDER_WIRE.
+        reasons: (n, 2, 32) hashes of policy and of observation, zero for none; all none if not given.
     """
     heads = np.zeros(len(key_ids), ENVELOPE_HEAD)
     heads["magic"] = np.void(ENVELOPE_MAGIC)
@@ -98,6 +103,8 @@ def encode_bodies(
     has_plan, has_reading = plan != ABSENT, reading != ABSENT
     heads["says"] = has_plan * SAYS_PLAN + has_reading * SAYS_READING
     heads["plan"], heads["reading"] = np.where(has_plan, plan, 0), np.where(has_reading, reading, 0)
+    if reasons is not None:
+        heads["policy"], heads["observation"] = reasons.view("V32")[..., 0].T
     head_bytes, row_bytes = heads.tobytes(), rows.tobytes()
     stops = (np.cumsum(counts) * ROW_BYTES).tolist()
     starts = [0, *stops[:-1]]

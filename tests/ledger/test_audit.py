@@ -174,7 +174,7 @@ def spoil_field(at: int, kind: RecordType, occurrence: int = 2) -> Change:
         (RecordType.ENVELOPE, 20, "WRONG_CHAIN"),
         (RecordType.ENVELOPE, 30, "UNKNOWN_KEY"),
         (RecordType.ENVELOPE, 4, "MALFORMED"),
-        (RecordType.ENVELOPE, 68 + 2 * 24 + 64, "order"),
+        (RecordType.ENVELOPE, 132 + 2 * 24 + 64, "order"),
         (RecordType.STEP, 3, "step is for slot"),
         (RecordType.STEP, 5, "order of arrival"),
         (RecordType.STEP, 4 + 10 + 7, "plan"),

@@ -101,6 +101,7 @@ def example() -> bytes:
         np.array([ABSENT]),
         np.array([2]),
         to_wire(rows, ORDER_WIRE),
+        np.repeat(np.array([7, 9], np.uint8), 32).reshape(1, 2, 32),
     )[0]
     return body + signer.sign(signed_message(body))
 
@@ -121,21 +122,22 @@ def test_unknown_versions_and_second_spellings_are_malformed() -> None:
         return envelope[:place] + data + envelope[place + len(data) :]
 
     assert not is_well_formed(at(0, b"DGEM"))
-    assert not is_well_formed(at(4, b"\2"))
+    assert not is_well_formed(at(4, b"\1"))
     assert not is_well_formed(at(51, b"\4"))
     assert not is_well_formed(at(67, b"\1"))
     assert not is_well_formed(at(52, b"\x80" + bytes(7)))
     assert is_well_formed(at(51, b"\3"))
-    assert HEAD_BYTES == 68
+    assert HEAD_BYTES == 132
 
 
 def test_envelope_bytes_are_frozen() -> None:
     """Golden bytes: they change only with the version."""
-    assert hashlib.sha256(example()).hexdigest() == "bc323d74937220eab0c7177b51b734bacebcd09a0e921c661016538575590c8b"
-    assert example()[:72].hex() == (
-        "4447454e015327e9a4f4d60da60a51995dd5286bba40dd4b23e8d2de74f02a915124c18def"
-        "000000000000000100046500000201ffffffffffffff06000000000000000001010001"
+    assert hashlib.sha256(example()).hexdigest() == "a58af018fe17b119d73dad41afa08676a53b8612458fe8b50a605a13e7294167"
+    assert example()[:136].hex() == (
+        "4447454e025327e9a4f4d60da60a51995dd5286bba40dd4b23e8d2de74f02a915124c18def"
+        "000000000000000100046500000201ffffffffffffff060000000000000000" + "07" * 32 + "09" * 32 + "01010001"
     )
+    assert is_well_formed(example())
 
 
 def test_json_has_one_spelling() -> None:
