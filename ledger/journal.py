@@ -13,7 +13,7 @@ from ledger.blocks import NO_BLOCK, Block, Header, header_hash, header_message, 
 from ledger.keys import Signer
 from ledger.merkle import leaf_hash, merkle_root
 from ledger.records import FRONT, RecordType, StepBody, end_body, frame_record, split_records
-from ledger.store import SegmentWriter, read_frames
+from ledger.segments import SegmentWriter, read_frames
 from market.errors import LedgerError
 from market.slots import SlotCalendar
 from market.validation import Codes

@@ -13,7 +13,7 @@ from experiments.runs import RunFolder
 from experiments.simulate import Simulation, make_order, simulate
 from experiments.statement import make_statement, newest_run
 from experiments.statement_picture import save_statement
-from ledger.store import segment_name
+from ledger.segments import segment_name
 from market.errors import ConfigError, DataError, LedgerError
 
 

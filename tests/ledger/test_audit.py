@@ -17,7 +17,7 @@ from ledger.journal import read, read_blocks
 from ledger.keys import OPERATOR, simulation_signer
 from ledger.merkle import leaf_hash, merkle_root
 from ledger.records import RecordType, frame_record, split_records
-from ledger.store import SegmentWriter
+from ledger.segments import SegmentWriter
 from market.contracts import CONTRACT_WIRE
 from market.design import DESIGNS, find_design
 from market.errors import LedgerError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.store import SegmentWriter, find_segments, read_frames
+from ledger.segments import SegmentWriter, find_segments, read_frames
 from market.errors import LedgerError
 
 
