@@ -7,18 +7,14 @@ heads; and that the ledger was closed. It repairs nothing and cuts nothing. Some
 another consistent ledger: that is found by comparing the chain head with one remembered from the run.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from ledger.blocks import NO_BLOCK, Block, header_hash, header_message
+from ledger.blocks import Block
+from ledger.chain import ChainCheck
 from ledger.journal import read_blocks
 from ledger.keeper import join_heads, world_name
-from ledger.keys import check_public_key, is_signed_by
-from ledger.merkle import leaf_hash, merkle_root
-from ledger.records import FRONT, RecordType, end_body, frame_record, split_envelope, split_records
+from ledger.records import FRONT, RecordType, end_body, split_envelope
 from ledger.replay import Replay
 from market.errors import LedgerError
 
@@ -44,7 +40,7 @@ def verify(folder: Path, expected_head: bytes | None = None) -> Verdict:
             where = path.name
             audit = WorldAudit()
             audit.run(path)
-            heads.append(audit.head)
+            heads.append(audit.chain.head)
             contents.append(audit.replayed.head)
             for name, count in audit.counts().items():
                 counts[name] = counts.get(name, 0) + count
@@ -73,13 +69,11 @@ class WorldAudit:
     """Checks one world's ledger from its first byte to its end record."""
 
     def __init__(self) -> None:
-        self.head = NO_BLOCK
-        self._height, self._log_size, self._seen = 0, 0, 0
+        self.chain = ChainCheck()
+        self._seen = 0
         self._front: list[bytes] = []
         self._envelopes: list[tuple[bytes, bytes]] = []
         self._replay: Replay | None = None
-        self._operator: Ed25519PublicKey | None = None
-        self._ended = False
 
     @property
     def replayed(self) -> Replay:
@@ -95,18 +89,15 @@ class WorldAudit:
             pass
         for block in read_blocks(folder):
             self._check_block(block)
-        if not self._ended:
-            raise LedgerError(
-                "ledger was not closed: the end record is missing", where=f"after block {self._height - 1}"
-            )
+        self.chain.require_end()
 
     def counts(self) -> dict[str, int]:
         """What was checked."""
         replay = self.replayed
         curtailed = {"curtailed contracts": replay.curtailed} if replay.curtailed else {}
         return {
-            "blocks": self._height,
-            "records": self._log_size,
+            "blocks": self.chain.height,
+            "records": self.chain.log.size,
             "steps": replay.steps,
             "envelopes": replay.envelopes,
             "orders": replay.orders,
@@ -117,16 +108,7 @@ class WorldAudit:
         }
 
     def _check_block(self, block: Block) -> None:
-        place = f"{block.place}, block {self._height}"
-        header = block.header
-        if self._ended:
-            raise LedgerError("a block stands behind the end record", where=place)
-        if (header.height, header.previous, header.log_size) != (self._height, self.head, self._log_size):
-            raise LedgerError("header does not continue the block before", where=place)
-        records = list(_located(block, place))
-        root = merkle_root(leaf_hash(frame_record(kind, body)) for kind, body, _ in records)
-        if (root, len(records)) != (header.records_root, header.records):
-            raise LedgerError("records are not those the header names", where=place)
+        records = self.chain.open_block(block)
         first = self._next_slot()
         for kind, body, where in records:
             try:
@@ -136,29 +118,20 @@ class WorldAudit:
             except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
                 raise LedgerError(f"{self._slot_label()}cannot be derived: {error}", where=where) from error
             self._seen += 1
-        self._check_header(block, place, first)
-        self.head = header_hash(block.header_bytes)
-        self._height += 1
-        self._log_size += len(records)
+        self._check_header(block, first)
+        self.chain.close_block(block, records)
 
-    def _check_header(self, block: Block, place: str, first: int | None) -> None:
+    def _check_header(self, block: Block, first: int | None) -> None:
         """The parts of a header that only its records can tell."""
-        header, replay = block.header, self.replayed
+        header, replay, place = block.header, self.replayed, self.chain.place(block)
         last = max(replay.slot - 1, replay.genesis.start)
         expected = replay.genesis.start if first is None else min(first, last), last
         if (header.first_slot, header.last_slot) != expected:
             raise LedgerError("slots of the header are not those of its records", where=place)
         if header.content_head != replay.head or header.chain_id != replay.members.chain_id:
             raise LedgerError("content head or chain of the header is wrong", where=place)
-        if self._operator is None:
-            check_public_key(replay.members.operator)
-            self._operator = Ed25519PublicKey.from_public_bytes(replay.members.operator)
-        if not is_signed_by(self._operator, block.signature, header_message(block.header_bytes)):
-            raise LedgerError("signature of the header is not the sequencer's", where=place)
 
     def _take(self, kind: RecordType, body: bytes) -> None:
-        if self._ended:
-            raise LedgerError("a record stands behind the end record")
         if len(self._front) < len(FRONT):
             self._take_front(kind, body)
         elif kind == RecordType.ENVELOPE:
@@ -184,19 +157,9 @@ class WorldAudit:
         replay = self.replayed
         if body != end_body(replay.steps, self._seen, replay.head):
             raise LedgerError("end record does not fit what comes before it")
-        self._ended = True
 
     def _next_slot(self) -> int | None:
         return self._replay.slot if self._replay else None
 
     def _slot_label(self) -> str:
         return f"slot {self._replay.slot}: " if self._replay else ""
-
-
-def _located(block: Block, place: str) -> Iterator[tuple[RecordType, bytes, str]]:
-    """Records of a block, each with its place."""
-    try:
-        for number, (kind, body) in enumerate(split_records(block.records)):
-            yield kind, body, f"{place}, record {number}"
-    except LedgerError as error:
-        raise LedgerError(str(error), where=place) from error

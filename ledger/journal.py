@@ -11,9 +11,10 @@ from pathlib import Path
 from ledger.admission import Hearing
 from ledger.blocks import NO_BLOCK, Block, Header, header_hash, header_message, read_block
 from ledger.keys import Signer
-from ledger.merkle import leaf_hash, merkle_root
+from ledger.merkle import Frontier, leaf_hash, merkle_root
 from ledger.records import FRONT, RecordType, StepBody, end_body, frame_record, split_records
 from ledger.segments import SegmentWriter, read_frames
+from ledger.state import State
 from market.errors import LedgerError
 from market.slots import SlotCalendar
 from market.validation import Codes
@@ -55,7 +56,8 @@ class Journal:
     ) -> None:
         self._store = SegmentWriter(folder)
         self._operator, self._chain_id, self._slots = operator, chain_id, slots
-        self._height, self._log_size, self._steps = 0, 0, 0
+        self._height, self._steps = 0, 0
+        self._log, self._state = Frontier(), State()
         self._content_head, self._slot = head, start
         self._pending = _Pending([], 0, start)
         self._closed = False
@@ -87,7 +89,7 @@ class Journal:
         """Write the end record, seal the last block and close the files; a second call does nothing."""
         if self._closed:
             return
-        records = self._log_size + len(self._pending.records)
+        records = self._log.size + len(self._pending.records)
         if not self._pending.records:
             self._pending.first_slot = self._slot
         self._add(RecordType.END, end_body(self._steps, records, self._content_head))
@@ -99,25 +101,31 @@ class Journal:
         record = frame_record(kind, body)
         self._pending.records.append(record)
         self._pending.size += len(record)
+        self._state.take(kind, body)
 
     def _seal(self) -> None:
-        records = self._pending.records
+        records, log_size = self._pending.records, self._log.size
+        leaves = [leaf_hash(record) for record in records]
+        for leaf in leaves:
+            self._log.append(leaf)
         header = Header(
-            self._chain_id,
-            self._height,
-            self.head,
-            merkle_root(leaf_hash(record) for record in records),
-            len(records),
-            self._pending.size,
-            self._pending.first_slot,
-            self._slot,
-            self._content_head,
-            self._log_size,
+            chain_id=self._chain_id,
+            epoch=0,
+            height=self._height,
+            previous=self.head,
+            records_root=merkle_root(leaves),
+            records=len(records),
+            record_bytes=self._pending.size,
+            first_slot=self._pending.first_slot,
+            last_slot=self._slot,
+            content_head=self._content_head,
+            log_size=log_size,
+            log_root=self._log.root(),
+            state_root=self._state.root(),
         ).to_bytes()
         self._store.append(b"".join([header, self._operator.sign(header_message(header)), *records]))
         self.head = header_hash(header)
         self._height += 1
-        self._log_size += len(records)
         self._pending = _Pending([], 0, self._slot)
 
 

@@ -23,7 +23,7 @@ from market.settlement import Accounts, Terms
 from market.slots import HALF_HOURS, SlotCalendar
 from market.units import Int
 
-FORMAT = "digitalgrid-ledger/1"
+FORMAT = "digitalgrid-ledger/2"
 
 
 @dataclass(frozen=True)

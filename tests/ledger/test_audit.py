@@ -4,6 +4,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 
 from ledger.audit import Verdict, verify
-from ledger.blocks import HEADER_BYTES, Header, header_hash, header_message, read_block
+from ledger.blocks import HEADER_BYTES, header_hash, header_message, read_block
 from ledger.drill import flip_bits
 from ledger.journal import read, read_blocks
 from ledger.keys import OPERATOR, simulation_signer
-from ledger.merkle import leaf_hash, merkle_root
+from ledger.merkle import Frontier, leaf_hash, merkle_root
 from ledger.records import RecordType, frame_record, split_records
 from ledger.segments import SegmentWriter
+from ledger.state import State
 from market.contracts import CONTRACT_WIRE
 from market.design import DESIGNS, find_design
 from market.errors import LedgerError
@@ -52,25 +54,31 @@ def rewrite(folder: Path, target: Path, change: Change) -> Path:
     """What an insider with the sequencer's key would write: records changed, everything above made to fit."""
     operator = None
     writer = SegmentWriter(target / "world-0000")
-    previous, size = bytes(32), 0
+    previous, log, state = bytes(32), Frontier(), State()
     for block in read_blocks(folder / "world-0000"):
         if operator is None:
             operator = simulation_signer(block.header.chain_id, 5, OPERATOR)
-        records = [frame_record(kind, change(kind, body)) for kind, body in split_records(block.records)]
-        old = block.header
-        header = Header(
-            old.chain_id,
-            old.height,
-            previous,
-            merkle_root(leaf_hash(r) for r in records),
-            len(records),
-            sum(len(r) for r in records),
-            old.first_slot,
-            old.last_slot,
-            old.content_head,
-            size,
+        changed = [(kind, change(kind, body)) for kind, body in split_records(block.records)]
+        records = [frame_record(kind, body) for kind, body in changed]
+        leaves, size = [leaf_hash(record) for record in records], log.size
+        for leaf, (kind, body) in zip(leaves, changed, strict=True):
+            log.append(leaf)
+            with suppress(LedgerError, ValueError):
+                state.take(kind, body)
+        root = block.header.state_root
+        with suppress(LedgerError, ValueError, IndexError):
+            root = state.root()
+        header = replace(
+            block.header,
+            previous=previous,
+            records_root=merkle_root(leaves),
+            records=len(records),
+            record_bytes=sum(len(r) for r in records),
+            log_size=size,
+            log_root=log.root(),
+            state_root=root,
         ).to_bytes()
-        previous, size = header_hash(header), size + len(records)
+        previous = header_hash(header)
         writer.append(b"".join([header, operator.sign(header_message(header)), *records]))
     writer.close()
     return target
@@ -240,7 +248,7 @@ def test_a_block_of_another_version_is_not_read(ledger: tuple[Path, bytes]) -> N
     block = next(iter(read_blocks(ledger[0] / "world-0000")))
     payload = block.header_bytes + block.signature + block.records
     assert read_block(payload, "here").header == block.header
-    for bad in (payload[:4] + b"\2" + payload[5:], payload + b"\0", payload[:-1], payload[:20], b"XXXX" + payload[4:]):
+    for bad in (payload[:4] + b"\3" + payload[5:], payload + b"\0", payload[:-1], payload[:20], b"XXXX" + payload[4:]):
         with pytest.raises(LedgerError):
             read_block(bad, "here")
 

@@ -105,7 +105,7 @@ def test_the_genesis_is_canonical_and_reads_back() -> None:
         data + b" ",
         data[:-1],
         b"{}",
-        data.replace(b"ledger/1", b"ledger/2"),
+        data.replace(b"ledger/2", b"ledger/3"),
         data.replace(b'"fuel"', b'"fuek"'),
     ):
         with pytest.raises(LedgerError):
@@ -114,9 +114,11 @@ def test_the_genesis_is_canonical_and_reads_back() -> None:
 
 def test_header_bytes_are_frozen() -> None:
     """Golden bytes: they change only with the version."""
-    header = Header(b"S" * 16, 3, b"p" * 32, b"r" * 32, 7, 99, 1_000, 1_047, b"c" * 32, 55).to_bytes()
-    assert header_hash(header).hex() == "1f531f75784f37a570d1f2459f67714232446202382a569ffd7b6e3c2a726978"
-    assert header[:29].hex() == "4447424801535353535353535353535353535353530000000000000003"
+    header = Header(
+        b"S" * 16, 2, 3, b"p" * 32, b"r" * 32, 7, 99, 1_000, 1_047, b"c" * 32, 55, b"l" * 32, b"s" * 32, b"q" * 32
+    ).to_bytes()
+    assert header_hash(header).hex() == "35ba25f0da82e1783683e48bae2cc95b5b89fbc87c7ee84e6629e89e372d2206"
+    assert header[:33].hex() == "4447424802535353535353535353535353535353530000000200000000000000" + "03"
 
 
 def test_midnight_seals_a_block(tmp_path: Path) -> None:
