@@ -8,6 +8,7 @@
 6 step      fixed part of `ledger.content` | contracts | refused envelopes (hash 32, code u8) | content head 32
 7 end       steps u32 | records before this one u64 | content head 32; only a ledger that was closed has it
 8 outage    capacities announced in a step and the contracts curtailed for them (`ledger.outages`); before its envelopes
+18 epoch    who orders blocks from here on, on what, promised by whom (`ledger.epochs`); alone in its block
 """
 
 import struct
@@ -36,6 +37,7 @@ class RecordType(IntEnum):
     STEP = 6
     END = 7
     OUTAGE = 8
+    EPOCH = 18
 
 
 FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType.OPENING)
