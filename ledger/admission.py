@@ -24,7 +24,8 @@ from ledger.encoding import (
     record_id,
     signed_message,
 )
-from ledger.keys import Registry, are_signed_by
+from ledger.keys import are_signed_by
+from ledger.registry import Registry
 from market.design import MarketDesign
 from market.errors import Refusal
 from market.grid import Grid
@@ -147,11 +148,9 @@ def judge(registry: Registry, chain_id: bytes, last_sequence: Mapping[bytes, int
     if envelope[CHAIN] != chain_id:
         return Refusal.WRONG_CHAIN
     key_id = envelope[KEY_ID]
-    member = registry.members.get(key_id)
-    if member is None:
-        return Refusal.UNKNOWN_KEY
-    if member.revoked:
-        return Refusal.REVOKED_KEY
+    standing = registry.check(key_id)
+    if standing:
+        return standing
     if int.from_bytes(envelope[SEQUENCE], "big") <= last_sequence.get(key_id, 0):
         return Refusal.OLD_SEQUENCE
     return Refusal.ADMITTED

@@ -20,8 +20,9 @@ from ledger.admission import Hearing, admit_envelopes, check_rows, close_late, n
 from ledger.content import StepRecord, advance_heads, step_bytes
 from ledger.encoding import ABSENT, MAX_ROWS, encode_bodies, signed_message
 from ledger.journal import Journal
-from ledger.keys import OPERATOR, Registry, Signer, sign_all, simulation_chain_id, simulation_signer
+from ledger.keys import OPERATOR, Signer, sign_all, simulation_chain_id, simulation_signer
 from ledger.records import Members, StepBody
+from ledger.registry import Registry
 from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
 from market.contracts import CONTRACT_WIRE, no_contracts
 from market.errors import ConfigError, LedgerError

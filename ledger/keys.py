@@ -1,28 +1,33 @@
-"""Keys: a device signs, and its key never leaves it (paper 2.2); the registry knows who may speak.
+"""Keys: a device signs, and its key never leaves it (paper 2.2).
 
-A `Signer` has no way to give its key away; hardware keys implement the same three members. The software signer hides
-its key from attributes, printing, copying and pickling; against code running in the same process no Python object is
-a safe, so a real device keeps its key in hardware. The registry refuses public keys of small order and keys that are
-not canonical: OpenSSL accepts a forged signature under the identity point for any message (implementations
-differ there, https://hdevalence.ca/blog/2020-10-04-its-25519am).
+A `Signer` has no way to give its key away; hardware keys (`ledger.pkcs11`) implement the same three members. The
+software signer hides its key from attributes, printing, copying and pickling; against code running in the same process
+no Python object is a safe, so a real device keeps its key in hardware. Keys are Ed25519 (RFC 8032) or P-256
+(`ledger.p256`), told apart by the length of the public key. Public keys of small order and keys that are not canonical
+are refused: OpenSSL accepts a forged signature under the identity point for any message (implementations differ there,
+https://hdevalence.ca/blog/2020-10-04-its-25519am).
 """
 
 import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import NoReturn, Protocol, TypeVar
+from typing import Literal, NoReturn, Protocol, TypeVar, get_args
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ledger import p256
+from ledger.key_files import PrivateKey, read_key_file, write_key_file
+from ledger.p256 import P256_KEY_BYTES, P256Verifier
 from market.errors import LedgerError
 
+KeyKind = Literal["ed25519", "p256"]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
@@ -56,10 +61,17 @@ class Signer(Protocol):
 
     @property
     def public_key(self) -> bytes:
-        """The 32 bytes others verify with."""
+        """What others verify with: 32 bytes of Ed25519 or 33 of P-256."""
 
     def sign(self, message: bytes) -> bytes:
-        """Ed25519 signature, 64 bytes."""
+        """Signature, 64 bytes."""
+
+
+class Verifier(Protocol):
+    """What checks signatures of one public key."""
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Raise InvalidSignature unless the signature is the key's over the data."""
 
 
 def key_id_of(public_key: bytes) -> bytes:
@@ -68,7 +80,7 @@ def key_id_of(public_key: bytes) -> bytes:
 
 
 class SoftwareSigner:
-    """An Ed25519 key in memory, from `generate`, `load_signer` or `simulation_signer`."""
+    """A key in memory, from `generate`, `load_signer` or `simulation_signer`."""
 
     __slots__ = ("__sign", "key_id", "public_key")
 
@@ -78,12 +90,12 @@ class SoftwareSigner:
         self.key_id = key_id_of(public_key)
 
     @classmethod
-    def generate(cls) -> "SoftwareSigner":
+    def generate(cls, kind: KeyKind = "ed25519") -> "SoftwareSigner":
         """A signer with a new key, lost with the process."""
-        return _signer(Ed25519PrivateKey.generate())
+        return _signer(_new_key(kind))
 
     def sign(self, message: bytes) -> bytes:
-        """Ed25519 signature, 64 bytes."""
+        """Signature, 64 bytes."""
         return self.__sign(message)
 
     def __repr__(self) -> str:
@@ -93,29 +105,22 @@ class SoftwareSigner:
         raise TypeError("a signer is neither copied nor pickled: its key stays where it is")
 
 
-def create_key_file(path: Path) -> SoftwareSigner:
-    """Write a new device key (PKCS #8, readable by its owner only) and return its signer; never overwrites."""
-    private = Ed25519PrivateKey.generate()
-    data = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise LedgerError(f"key not written: {error.strerror}", where=str(path), do="choose a new file") from error
+def create_key_file(path: Path, passphrase: bytes | None = None, kind: KeyKind = "ed25519") -> SoftwareSigner:
+    """Write a new device key (PKCS #8, readable by its owner only) and return its signer; never overwrites.
+
+    Args:
+        path: a file that does not exist.
+        passphrase: locks the file (`ledger.key_files`); None leaves it open to whoever can read it.
+        kind: `ed25519` or `p256`.
+    """
+    private = _new_key(kind)
+    write_key_file(path, private, passphrase)
     return _signer(private)
 
 
-def load_signer(path: Path) -> SoftwareSigner:
-    """The signer of a device key file; raises LedgerError when it holds no Ed25519 key."""
-    try:
-        private = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError, TypeError) as error:
-        raise LedgerError("no readable key", where=str(path), do="create one for the device") from error
-    if not isinstance(private, Ed25519PrivateKey):
-        raise LedgerError("not an Ed25519 key", where=str(path), do="create one for the device")
-    return _signer(private)
+def load_signer(path: Path, passphrase: bytes | None = None) -> SoftwareSigner:
+    """The signer of a device key file, locked or not; raises LedgerError when it holds no key of a kind known here."""
+    return _signer(read_key_file(path, passphrase))
 
 
 def is_simulation(chain_id: bytes) -> bool:
@@ -141,9 +146,12 @@ def simulation_signer(chain_id: bytes, seed: int, party: str) -> SoftwareSigner:
 
 
 def check_public_key(public_key: bytes) -> None:
-    """Raise LedgerError unless the bytes are a canonical Ed25519 public key of large order."""
+    """Raise LedgerError unless the bytes are a canonical public key, of large order where it is Ed25519."""
+    if len(public_key) == P256_KEY_BYTES:
+        P256Verifier(public_key)
+        return
     if len(public_key) != 32:
-        raise LedgerError(f"a public key has 32 bytes, this one {len(public_key)}")
+        raise LedgerError(f"a public key has 32 bytes (Ed25519) or 33 (P-256), this one {len(public_key)}")
     y = int.from_bytes(public_key, "little") & ((1 << 255) - 1)
     if y >= _FIELD:
         raise LedgerError("public key is not canonical", where=public_key.hex())
@@ -151,36 +159,15 @@ def check_public_key(public_key: bytes) -> None:
         raise LedgerError("public key has small order: anyone can sign for it", where=public_key.hex())
 
 
-@dataclass
-class Member:
-    """One registered key."""
-
-    party: int
-    public_key: bytes
-    verifier: Ed25519PublicKey
-    revoked: bool = False
-
-
-@dataclass
-class Registry:
-    """Keys that may speak, by key id."""
-
-    members: dict[bytes, Member] = field(default_factory=dict)
-
-    def register(self, party: int, public_key: bytes) -> bytes:
-        """Admit a party's key and return its id; raises LedgerError for a weak or repeated key."""
-        check_public_key(public_key)
-        key_id = key_id_of(public_key)
-        if key_id in self.members:
-            raise LedgerError(
-                "public key is registered already", where=public_key.hex(), do="give each party its own key"
-            )
-        self.members[key_id] = Member(party, public_key, Ed25519PublicKey.from_public_bytes(public_key))
-        return key_id
-
-    def revoke(self, key_id: bytes) -> None:
-        """From now on refuse what this key signs."""
-        self.members[key_id].revoked = True
+def read_verifier(public_key: bytes) -> Verifier:
+    """What checks signatures of a public key; raises LedgerError for a weak one (`check_public_key`)."""
+    check_public_key(public_key)
+    if len(public_key) == P256_KEY_BYTES:
+        return P256Verifier(public_key)
+    try:
+        return Ed25519PublicKey.from_public_bytes(public_key)
+    except ValueError as error:
+        raise LedgerError("public key is not a point of the curve", where=public_key.hex()) from error
 
 
 def sign_all(signers: Sequence[Signer], messages: Sequence[bytes]) -> list[bytes]:
@@ -188,7 +175,7 @@ def sign_all(signers: Sequence[Signer], messages: Sequence[bytes]) -> list[bytes
     return in_parallel(lambda pair: pair[0].sign(pair[1]), list(zip(signers, messages, strict=True)))
 
 
-def are_signed_by(claims: Sequence[tuple[Ed25519PublicKey, bytes, bytes]]) -> list[bool]:
+def are_signed_by(claims: Sequence[tuple[Verifier, bytes, bytes]]) -> list[bool]:
     """Whether each (key, signature, message) is good, on all cores."""
     return in_parallel(lambda claim: is_signed_by(*claim), claims)
 
@@ -225,7 +212,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def is_signed_by(verifier: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+def is_signed_by(verifier: Verifier, signature: bytes, message: bytes) -> bool:
     """Whether the signature is good."""
     try:
         verifier.verify(signature, message)
@@ -234,5 +221,15 @@ def is_signed_by(verifier: Ed25519PublicKey, signature: bytes, message: bytes) -
     return True
 
 
-def _signer(private: Ed25519PrivateKey) -> SoftwareSigner:
-    return SoftwareSigner(lambda message: private.sign(message), private.public_key().public_bytes_raw())
+def _new_key(kind: KeyKind) -> PrivateKey:
+    if kind == "ed25519":
+        return Ed25519PrivateKey.generate()
+    if kind == "p256":
+        return ec.generate_private_key(ec.SECP256R1())
+    raise LedgerError(f"unknown kind of key {kind!r}", do=f"choose one of {', '.join(get_args(KeyKind))}")
+
+
+def _signer(private: PrivateKey) -> SoftwareSigner:
+    if isinstance(private, Ed25519PrivateKey):
+        return SoftwareSigner(lambda message: private.sign(message), private.public_key().public_bytes_raw())
+    return SoftwareSigner(lambda message: p256.sign(private, message), p256.compress(private.public_key()))

@@ -21,9 +21,9 @@ from ledger.admission import (
 )
 from ledger.content import StepRecord, advance_heads, fixed_dtype, step_bytes
 from ledger.encoding import ABSENT
-from ledger.keys import Registry
 from ledger.outages import read_outage
 from ledger.records import Members, StepBody, read_members, read_step
+from ledger.registry import Registry
 from ledger.rules import calendar_digest, genesis_head, opening_digest, read_calendar, read_genesis
 from market.contracts import CONTRACT, CONTRACT_WIRE, add_positions, label_sources, no_contracts
 from market.errors import LedgerError, Refusal

@@ -34,7 +34,8 @@ from agents.policies import TRUTHFUL_POLICY
 from agents.policy_file import PolicyFile
 from ledger.admission import admit_envelopes
 from ledger.encoding import ABSENT, SAYS_READING, decode_heads, decode_rows
-from ledger.keys import Registry, SoftwareSigner, is_signed_by
+from ledger.keys import SoftwareSigner, is_signed_by
+from ledger.registry import Registry
 from ledger.rules import Rules
 from market.design import find_design
 from market.errors import ConfigError, DataError, PolicyError, Refusal

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ledger.admission import Hearing, admit_envelopes, check_rows, fill_unheard, number_arrivals
 from ledger.encoding import ABSENT, encode_bodies, signed_message
-from ledger.keys import Registry, Signer, SoftwareSigner
+from ledger.keys import Signer, SoftwareSigner
+from ledger.registry import Registry
 from market.design import DESIGNS, MarketDesign
 from market.errors import Refusal
 from market.grid import Grid

@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ledger.keys import (
-    Registry,
     SoftwareSigner,
     are_signed_by,
     check_public_key,
@@ -22,6 +21,7 @@ from ledger.keys import (
     simulation_chain_id,
     simulation_signer,
 )
+from ledger.registry import Registry
 from market.errors import LedgerError
 
 P = 2**255 - 19

@@ -1,0 +1,108 @@
+"""The registry: which keys may speak, for whom, from which block on; it follows from the chain alone.
+
+Members of the genesis stand in it from block 0; enrolment, rotation and revocation (`ledger.registrations`) change it
+where they stand in the chain. A party has at most one key at a time. The open orders of a party whose key is revoked
+and that has no other are cancelled before the next matching: nobody could withdraw them any more.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+
+from ledger.encoding import MAX_ROWS
+from ledger.keys import Verifier, key_id_of, read_verifier
+from market.errors import LedgerError, Refusal
+
+NEVER = 2**64 - 1
+"""Height of a block that will not come."""
+REGISTRY_TAG = b"DG/registry/v1\0"
+_ENTRY = struct.Struct(">16sHQQH")
+
+
+@dataclass
+class Member:
+    """One registered key: it may speak in blocks `first` <= height < `until`, at most `rows` orders in an envelope."""
+
+    party: int
+    public_key: bytes
+    verifier: Verifier
+    first: int = 0
+    until: int = NEVER
+    rows: int = MAX_ROWS
+
+
+@dataclass
+class Registry:
+    """Keys that may speak, by key id; `height` is the block whose records are being written or read."""
+
+    members: dict[bytes, Member] = field(default_factory=dict)
+    height: int = 0
+    _holder: dict[int, Member] = field(default_factory=dict)
+    _silent: dict[int, frozenset[int]] = field(default_factory=dict)
+
+    def register(self, party: int, public_key: bytes, first: int = 0, rows: int = MAX_ROWS) -> bytes:
+        """Admit a party's key from a height on and return its id.
+
+        Raises:
+            LedgerError: the key is weak or registered, or the party has another key at that height.
+        """
+        verifier, key_id = read_verifier(public_key), key_id_of(public_key)
+        if key_id in self.members:
+            raise LedgerError(
+                "public key is registered already", where=public_key.hex(), do="give each party its own key"
+            )
+        first = max(first, self.height)
+        before = self._holder.get(party)
+        if before is not None and before.until > first:
+            raise LedgerError(f"party {party} has a key", do="rotate or revoke it first")
+        self.members[key_id] = self._holder[party] = Member(party, public_key, verifier, first, NEVER, rows)
+        self._silent.clear()
+        return key_id
+
+    def revoke(self, key_id: bytes, height: int = 0) -> int:
+        """Refuse what this key signs from a height on, at the earliest now; returns that height.
+
+        Raises:
+            LedgerError: the key is unknown, or revoked from that height on already.
+        """
+        member = self.find(key_id)
+        until = max(height, self.height)
+        if member.until <= until:
+            raise LedgerError(f"key is revoked from block {member.until} on already", where=key_id.hex())
+        member.until = until
+        self._silent.clear()
+        return until
+
+    def find(self, key_id: bytes) -> Member:
+        """The member of a key; raises LedgerError where it is unknown."""
+        member = self.members.get(key_id)
+        if member is None:
+            raise LedgerError("key is not registered", where=key_id.hex(), do="enrol it first")
+        return member
+
+    def check(self, key_id: bytes) -> Refusal:
+        """ADMITTED where the key may speak now, else UNKNOWN_KEY or REVOKED_KEY."""
+        member = self.members.get(key_id)
+        if member is None or self.height < member.first:
+            return Refusal.UNKNOWN_KEY
+        return Refusal.ADMITTED if self.height < member.until else Refusal.REVOKED_KEY
+
+    def silent(self) -> frozenset[int]:
+        """Parties whose keys are all revoked by now: their open orders are cancelled by rule."""
+        height = self.height
+        if height not in self._silent:
+            gone = {member.party for member in self.members.values() if member.until <= height}
+            live = {member.party for member in self.members.values() if height < member.until}
+            self._silent = {height: frozenset(gone - live)}
+        return self._silent[height]
+
+    def to_bytes(self) -> bytes:
+        """Canonical bytes, sorted by key id: key id 16 | party u16 | first u64 | until u64 | rows u16 for each key."""
+        return b"".join(
+            _ENTRY.pack(key_id, member.party, member.first, member.until, member.rows)
+            for key_id, member in sorted(self.members.items())
+        )
+
+    def root(self) -> bytes:
+        """Hash of `to_bytes`, 32 bytes: equal registries have equal roots."""
+        return hashlib.sha256(REGISTRY_TAG + self.to_bytes()).digest()
