@@ -13,8 +13,9 @@ from ledger.blocks import NO_BLOCK, Block, Header, header_hash, header_message, 
 from ledger.keys import Signer
 from ledger.merkle import Frontier, leaf_hash, merkle_root
 from ledger.records import FRONT, RecordType, StepBody, end_body, frame_record, split_records
-from ledger.segments import SegmentWriter, read_frames
+from ledger.segments import read_frames
 from ledger.state import State
+from ledger.store import LogStore
 from market.errors import LedgerError
 from market.slots import SlotCalendar
 from market.validation import Codes
@@ -32,10 +33,10 @@ class _Pending:
 
 
 class Journal:
-    """Writes one world's ledger into a new folder.
+    """Writes one world's ledger into an empty store.
 
     Args:
-        folder: created; must not hold anything.
+        store: takes the blocks; closed with the journal.
         operator: the sequencer, signs headers.
         front: bodies of the first four records: genesis, members, calendar, opening.
         chain_id: written into every header.
@@ -46,7 +47,7 @@ class Journal:
 
     def __init__(
         self,
-        folder: Path,
+        store: LogStore,
         operator: Signer,
         front: Sequence[bytes],
         chain_id: bytes,
@@ -54,7 +55,7 @@ class Journal:
         start: int,
         slots: SlotCalendar,
     ) -> None:
-        self._store = SegmentWriter(folder)
+        self._store = store
         self._operator, self._chain_id, self._slots = operator, chain_id, slots
         self._height, self._steps = 0, 0
         self._log, self._state = Frontier(), State()
@@ -69,7 +70,7 @@ class Journal:
     def append_step(self, slot: int, hearing: Hearing, codes: Codes, step: StepBody, outage: bytes = b"") -> None:
         """Add one step: an outage if any, each admitted envelope with its row codes, the step itself; seal when due."""
         if self._closed:
-            raise LedgerError("ledger is closed", where=str(self._store.folder))
+            raise LedgerError("ledger is closed")
         self._slot = slot
         if not self._pending.records:
             self._pending.first_slot = slot
@@ -92,10 +93,12 @@ class Journal:
         records = self._log.size + len(self._pending.records)
         if not self._pending.records:
             self._pending.first_slot = self._slot
-        self._add(RecordType.END, end_body(self._steps, records, self._content_head))
-        self._seal()
-        self._store.close()
         self._closed = True
+        self._add(RecordType.END, end_body(self._steps, records, self._content_head))
+        try:
+            self._seal()
+        finally:
+            self._store.close()
 
     def _add(self, kind: RecordType, body: bytes) -> None:
         record = frame_record(kind, body)
@@ -123,7 +126,8 @@ class Journal:
             log_root=self._log.root(),
             state_root=self._state.root(),
         ).to_bytes()
-        self._store.append(b"".join([header, self._operator.sign(header_message(header)), *records]))
+        block = b"".join([header, self._operator.sign(header_message(header)), *records])
+        self._store.append(self._height, self.head, block)
         self.head = header_hash(header)
         self._height += 1
         self._pending = _Pending([], 0, self._slot)

@@ -24,6 +24,7 @@ from ledger.keys import OPERATOR, Signer, sign_all, simulation_chain_id, simulat
 from ledger.records import Members, StepBody
 from ledger.registry import Registry
 from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
+from ledger.segment_store import SegmentStore
 from market.contracts import CONTRACT_WIRE, no_contracts
 from market.errors import ConfigError, LedgerError
 from market.orders import ORDER_WIRE
@@ -257,7 +258,7 @@ class FullKeeper(DigestKeeper):
         operator = simulation_signer(chain_id, seed, OPERATOR)
         members = Members(chain_id, operator.public_key, tuple(sorted(keys.items())))
         journal = Journal(
-            folder / world_name(world),
+            SegmentStore(folder / world_name(world)),
             operator,
             (genesis, members.to_bytes(), calendar, opening),
             chain_id,
