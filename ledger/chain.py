@@ -6,10 +6,8 @@ key is that of the members record, which the first block holds.
 
 from collections.abc import Iterator
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from ledger.blocks import NO_BLOCK, NO_CERTIFICATE, Block, header_hash, header_message
-from ledger.keys import check_public_key, is_signed_by
+from ledger.keys import Verifier, is_signed_by, read_verifier
 from ledger.merkle import Frontier, leaf_hash, merkle_root
 from ledger.records import FRONT, RecordType, frame_record, read_members, split_records
 from ledger.state import State
@@ -29,7 +27,7 @@ class ChainCheck:
         self.state = State()
         self.ended = False
         self._chain_id = b""
-        self._operator: Ed25519PublicKey | None = None
+        self._operator: Verifier | None = None
 
     def open_block(self, block: Block) -> list[Located]:
         """Check how a block continues the chain and that its records are those its header names; return them."""
@@ -83,9 +81,7 @@ class ChainCheck:
             self.state.take(kind, body)
             if kind == RecordType.MEMBERS:
                 members = read_members(body)
-                check_public_key(members.operator)
-                self._operator = Ed25519PublicKey.from_public_bytes(members.operator)
-                self._chain_id = members.chain_id
+                self._operator, self._chain_id = read_verifier(members.operator), members.chain_id
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
             raise LedgerError(f"record cannot be read: {error}", where=where) from error
         except LedgerError as error:
