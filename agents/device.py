@@ -20,6 +20,7 @@ from agents.devices import Battery
 from agents.fleet import ROLE_NAMES, Role
 from agents.forecasting import FIRST_LAG_DAYS, HISTORY_DAYS, seasonal_naive
 from agents.frames import Enrolment, Genesis, Hello, Report, Said, enrolment_message, read_frame, write_frame
+from agents.knowing import hash_policy, write_knowledge
 from agents.observing import NO_QUOTE, View, observe
 from agents.ordering import write_orders
 from agents.policies import Policy, Stream
@@ -27,6 +28,7 @@ from agents.policy_file import PolicyFile, read_policy_file
 from agents.quoting import Quote, quote
 from ledger.encoding import ABSENT, encode_bodies, signed_message
 from ledger.keys import Signer, create_key_file, is_simulation, load_signer
+from ledger.reasons import name_observation
 from market.errors import ConfigError, DataError, DigitalGridError, PolicyError
 from market.opening import open_range
 from market.orders import ORDER_WIRE
@@ -66,7 +68,7 @@ class Device:
         view = self.view(report)
         slot = np.array([report.slot])
         action = self._policy.act(observe(view), Stream(0, np.zeros(1, np.int64), np.array([self.genesis.party]), slot))
-        envelope = self._sign(report, *self._write(report, view, quote(view, action, self._design)))
+        envelope = self._sign(report, view, *self._write(report, view, quote(view, action, self._design)))
         self._step += 1
         return envelope
 
@@ -144,8 +146,9 @@ class Device:
         declares = view.role not in (Role.THERMAL, Role.RETAILER)
         return rows, int(made.plan_wh[0, 0]) if declares else ABSENT
 
-    def _sign(self, report: Report, rows: Table, plan_wh: int) -> bytes:
+    def _sign(self, report: Report, view: View, rows: Table, plan_wh: int) -> bytes:
         reading_wh = ABSENT if report.reading_wh is None else report.reading_wh
+        reasons = hash_policy(self._policy) + name_observation(write_knowledge(view)[0][0])
         (body,) = encode_bodies(
             self.genesis.chain_id,
             [self._signer.key_id],
@@ -155,6 +158,7 @@ class Device:
             np.array([reading_wh]),
             np.array([len(rows)]),
             to_wire(rows, ORDER_WIRE),
+            np.frombuffer(reasons, np.uint8).reshape(1, 2, 32),
         )
         return body + self._signer.sign(signed_message(body))
 

@@ -25,13 +25,15 @@ from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_ch
 from envs.outages import Announced, Outages, record_of
 from envs.population import accounts_of, fleet_of, source_of_party
 from envs.public_year import PublicYear, public_year
+from envs.reasons import reasons_of
 from envs.scenario_schema import Scenario
 from envs.sight import Sight, seats_of
 from envs.tally import Tally
-from ledger.admission import fill_unheard, number_arrivals
+from ledger.admission import fill_unheard, number_arrivals, withdraw_silent
 from ledger.content import StepRecord
 from ledger.encoding import ABSENT, canonical_json
 from ledger.keeper import Keeper, Mode, Worlds, open_keeper
+from ledger.reasons import ObservationLog
 from ledger.rules import Rules
 from market.contracts import label_sources, no_contracts
 from market.design import MarketDesign
@@ -138,6 +140,8 @@ class World:
             self.slots,
         )
         self.key = seed - worlds
+        # where a run with a full ledger keeps what the parties saw; set by who opens the world
+        self.observations: ObservationLog | None = None
         self._blanks: dict[Role, Floats] = {}
         self._is_external = np.zeros((worlds, self.fleet.count), np.bool_)
         for where in external or ():
@@ -246,8 +250,12 @@ class World:
         """
         given, plan = self._write_orders(self._quote_all(actions))
         arrival = self._arrival
-        heard = self.keeper.admit(self.now, given, plan, self.reading_wh, arrival, envelopes)
+        reasons = reasons_of(self, actions)
+        heard = self.keeper.admit(self.now, given, plan, self.reading_wh, arrival, envelopes, reasons)
         given, codes = heard.orders, heard.codes
+        withdrawn = no_orders()
+        if heard.silent is not None:
+            self.resting, withdrawn = withdraw_silent(self.resting, heard.silent)
         live, capacity = codes == 0, self.capacity_wh
         outcome = trade(
             self.design,
@@ -267,7 +275,7 @@ class World:
         self.books.enter(outcome.contracts, reward)
         resort = self._pass_gate(heard.plan, reward)
         contracts = self._join(outcome.contracts, resort)
-        expired = self._drop_closed(outcome.resting)
+        expired = join_rows(withdrawn, self._drop_closed(outcome.resting))
         money = self._deliver(reward)
         self.keeper.record(
             StepRecord(

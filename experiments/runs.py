@@ -37,6 +37,11 @@ class RunFolder:
         return self.path / "ledger"
 
     @property
+    def observations(self) -> Path:
+        """What the parties of a full ledger saw (`ledger.reasons`)."""
+        return self.path / "observations.dgo"
+
+    @property
     def state(self) -> str:
         """`running` (also when it was cut short) or `complete`."""
         file = self.path / "state"

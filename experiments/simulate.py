@@ -40,6 +40,7 @@ from experiments.statement import HEADER as CONTRACT_HEADER
 from experiments.statement import contract_rows
 from experiments.trace import Trace, TraceRecorder, write_trace
 from ledger.keeper import Mode
+from ledger.reasons import ObservationLog
 from market.design import MarketDesign, find_design
 from market.errors import ConfigError
 from market.outages import leave_curtailed, no_curtailed
@@ -278,8 +279,12 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
     run = create_run(out, f"{order.scenario.name}-{order.design.name}")
     run.write_json("config", order.config())
     world = order.world(run.ledger if order.ledger == "full" else None)
+    if order.ledger == "full":
+        world.observations = ObservationLog(run.observations)
     world.reset()
     played = run_episode(world, progress)
+    if world.observations is not None:
+        world.observations.close()
     result = Simulation(
         order=order,
         roles=measure_roles(world),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from ledger.admission import Hearing, admit_envelopes, check_rows, close_late, number_arrivals
 from ledger.content import StepRecord, advance_heads, step_bytes
@@ -24,7 +25,6 @@ from ledger.keys import OPERATOR, Signer, sign_all, simulation_chain_id, simulat
 from ledger.records import Members, StepBody
 from ledger.registry import Registry
 from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
-from ledger.segment_store import SegmentStore
 from market.contracts import CONTRACT_WIRE, no_contracts
 from market.errors import ConfigError, LedgerError
 from market.orders import ORDER_WIRE
@@ -33,6 +33,7 @@ from market.units import Int
 from market.validation import Codes
 
 Mode = Literal["off", "digest", "full"]
+Hashes = npt.NDArray[np.uint8]
 RUN_TAG = b"DG/run/v1\0"
 
 
@@ -78,7 +79,9 @@ class Worlds:
 
 
 class Keeper:
-    """Mode `off`, and what all modes share."""
+    """Mode `off`, and what all modes share; `signs`: whether there are envelopes, which name reasons."""
+
+    signs = False
 
     def __init__(self, worlds: Worlds) -> None:
         self.worlds = worlds
@@ -97,6 +100,7 @@ class Keeper:
         reading: Int,
         arrival: Int,
         external: Mapping[tuple[int, int], bytes] | None = None,
+        reasons: Hashes | None = None,
     ) -> Admitted:
         """Check what all parties of all worlds say in one step.
 
@@ -107,6 +111,7 @@ class Keeper:
             reading: (B, P) [Wh] metered net energy of the slot before, ABSENT at the first step.
             arrival: (B, P) rank of each party in the order of arrival.
             external: envelopes of devices outside this process by (world, party), `full` mode only.
+            reasons: (B, P, 2, 32) hashes of each party's policy and observation (`ledger.reasons`), for its envelope.
         """
         if external:
             raise LedgerError("envelopes are heard in full mode only", do="open the ledger with mode full")
@@ -149,7 +154,9 @@ class _Book:
     last_sequence: dict[bytes, int]
     hearing: Hearing | None = None
 
-    def sign_step(self, slot: int, step: int, orders: Table, plan: Int, reading: Int) -> list[bytes]:
+    def sign_step(
+        self, slot: int, step: int, orders: Table, plan: Int, reading: Int, reasons: Hashes | None
+    ) -> list[bytes]:
         """Envelopes of this world's own devices; the number of the step is their sequence.
 
         Rows, plans and readings of outside devices are left out: those speak for themselves.
@@ -160,10 +167,10 @@ class _Book:
         if counts.max(initial=0) > MAX_ROWS:
             raise LedgerError(f"a party sent more than {MAX_ROWS} orders in one step")
         mine = orders if len(own) == len(plan) else orders[np.isin(orders["party"], own)]
-        rows = to_wire(mine, ORDER_WIRE)
+        rows, why = to_wire(mine, ORDER_WIRE), None if reasons is None else reasons[own]
         ids = [signer.key_id for signer in signers]
         bodies = encode_bodies(
-            self.chain_id, ids, np.full(len(own), step + 1), slot, plan[own], reading[own], counts, rows
+            self.chain_id, ids, np.full(len(own), step + 1), slot, plan[own], reading[own], counts, rows, why
         )
         signatures = sign_all(signers, [signed_message(body) for body in bodies])
         return [body + signature for body, signature in zip(bodies, signatures, strict=True)]
@@ -175,6 +182,8 @@ class FullKeeper(DigestKeeper):
     `external` maps (world, party) to the public key of a device outside this process, whose envelopes
     come in through `admit`; every other party is a simulated device with a key derived from the world's.
     """
+
+    signs = True
 
     def __init__(self, worlds: Worlds, folder: Path, external: Mapping[tuple[int, int], bytes] | None = None) -> None:
         super().__init__(worlds)
@@ -199,6 +208,7 @@ class FullKeeper(DigestKeeper):
         reading: Int,
         arrival: Int,
         external: Mapping[tuple[int, int], bytes] | None = None,
+        reasons: Hashes | None = None,
     ) -> Admitted:
         """Sign as the simulated devices, then hear every envelope; see `Keeper.admit`."""
         heard_plan, heard_reading = np.full_like(plan, ABSENT), np.full_like(reading, ABSENT)
@@ -207,7 +217,8 @@ class FullKeeper(DigestKeeper):
         for world, book in enumerate(self._books):
             slot, rows = int(now[world]), orders[edges[world] : edges[world + 1]]
             step = slot - int(self.worlds.start[world])
-            envelopes = book.sign_step(slot, step, rows, plan[world], reading[world])
+            why = None if reasons is None else reasons[world]
+            envelopes = book.sign_step(slot, step, rows, plan[world], reading[world], why)
             envelopes += [data for (where, _), data in sorted((external or {}).items()) if where == world]
             hearing = book.hearing = admit_envelopes(book.registry, book.chain_id, book.last_sequence, envelopes, slot)
             hearing.orders["world"] = world
@@ -258,7 +269,7 @@ class FullKeeper(DigestKeeper):
         operator = simulation_signer(chain_id, seed, OPERATOR)
         members = Members(chain_id, operator.public_key, tuple(sorted(keys.items())))
         journal = Journal(
-            SegmentStore(folder / world_name(world)),
+            folder / world_name(world),
             operator,
             (genesis, members.to_bytes(), calendar, opening),
             chain_id,

@@ -1,0 +1,118 @@
+"""What a party knew when it decided, as bytes: the whole `View` of one party, so that a decision can be made again.
+
+The observation (`agents.observing`) is computed from these integers, and so are limits and energies of the orders
+(`agents.quoting`). Layout, all int64 big-endian: `HEAD` fields, then plan (gate) | net (W) | solar (W) | outside (W)
+| traded (slots_per_day) | position (h) | best bid (h) | best ask (h) | live (2 h). W is as far as anything looks: a
+day from the gate on, and every open slot. The world and a device write the same bytes for the same party and step.
+"""
+
+import hashlib
+from dataclasses import asdict
+
+import numpy as np
+
+from agents.devices import Battery
+from agents.observing import DAY, View
+from agents.policies import FixedPolicy, NetworkPolicy, Policy, ZeroIntelligence
+from ledger.reasons import NO_REASON, name_policy
+from market.errors import DataError
+from market.settlement import Terms
+from market.units import Int
+
+LAYOUT = 1
+HEAD = (
+    "layout",
+    "slot_of_day",
+    "slots_per_day",
+    "gate",
+    "open_first",
+    "role",
+    "open_slots",
+    "reach",
+    "stored_wh",
+    "power_wh",
+    "capacity_wh",
+    "efficiency_ppm",
+    "wear_mjpy_kwh",
+    "cost",
+    "thermal_wh",
+    "export_limit_wh",
+)
+"""Numbers at the front of every observation's bytes."""
+_WIRE = np.dtype(">i8")
+
+
+def hash_policy(policy: Policy) -> bytes:
+    """How envelopes name a policy: 32 bytes, `NO_REASON` for one that has no name outside its process."""
+    if isinstance(policy, NetworkPolicy):
+        return hashlib.sha256(policy.model).digest()
+    if isinstance(policy, FixedPolicy | ZeroIntelligence):
+        return name_policy(type(policy).__name__, asdict(policy))
+    return NO_REASON
+
+
+def write_knowledge(view: View) -> list[list[bytes]]:
+    """Bytes of what each party of a view knew, by world and party."""
+    worlds, parties = view.stored_wh.shape
+    count = view.position_wh.shape[-1]
+    reach = min(max(view.gate + DAY, view.open_first + count), view.net_wh.shape[-1])
+    battery, one = view.battery, np.ones((worlds, parties, 1), np.int64)
+    devices = (battery.power_wh, battery.capacity_wh, battery.efficiency_ppm, battery.wear_mjpy_kwh)
+    owned = (*devices, view.cost, view.thermal_wh, view.export_limit_wh)
+    fixed = (LAYOUT, view.slot_of_day, view.slots_per_day, view.gate, view.open_first, view.role, count, reach)
+    columns = [
+        *(one * number for number in fixed),
+        view.stored_wh[..., None],
+        *(one * column[:, None] for column in owned),
+        view.plan_wh,
+        view.net_wh[..., :reach],
+        one * view.solar_wh_kw[..., :reach],
+        one * view.outside[..., :reach],
+        one * view.traded_ppm,
+        view.position_wh,
+        one * view.best_bid,
+        one * view.best_ask,
+        view.live.reshape(worlds, parties, 2 * count),
+    ]
+    data = np.concatenate(columns, -1, dtype=_WIRE, casting="unsafe").tobytes()
+    size = len(data) // (worlds * parties)
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    return [pieces[first : first + parties] for first in range(0, len(pieces), parties)]
+
+
+def read_knowledge(data: bytes, terms: Terms) -> View:
+    """The view of one party of one world, from its bytes and the rules' prices; raises DataError on a wrong length."""
+    numbers: Int = np.frombuffer(data[: len(data) // 8 * 8], _WIRE).astype(np.int64)
+    if len(numbers) < len(HEAD) or len(data) % 8 or numbers[0] != LAYOUT:
+        raise DataError("not an observation of this layout", do="use the version that wrote it")
+    head = dict(zip(HEAD, numbers.tolist(), strict=False))
+    count, reach = head["open_slots"], head["reach"]
+    sizes = (head["gate"], reach, reach, reach, head["slots_per_day"], count, count, count, 2 * count)
+    if min(sizes) < 0 or len(numbers) != len(HEAD) + sum(sizes):
+        raise DataError("observation has a wrong length", do="use the version that wrote it")
+    plan, net, solar, outside, traded, position, bid, ask, live = (
+        part[None, None] for part in np.split(numbers[len(HEAD) :], np.cumsum(sizes[:-1]))
+    )
+    own = {name: np.array([head[name]]) for name in HEAD[9:]}
+    return View(
+        slot_of_day=head["slot_of_day"],
+        slots_per_day=head["slots_per_day"],
+        gate=head["gate"],
+        open_first=head["open_first"],
+        role=head["role"],
+        battery=Battery(own["power_wh"], own["capacity_wh"], own["efficiency_ppm"], own["wear_mjpy_kwh"]),
+        stored_wh=np.array([[head["stored_wh"]]]),
+        plan_wh=plan,
+        net_wh=net,
+        solar_wh_kw=solar,
+        outside=outside,
+        traded_ppm=traded,
+        position_wh=position,
+        best_bid=bid,
+        best_ask=ask,
+        live=live.reshape(1, 1, count, 2) != 0,
+        cost=own["cost"],
+        thermal_wh=own["thermal_wh"],
+        export_limit_wh=own["export_limit_wh"],
+        terms=terms,
+    )
