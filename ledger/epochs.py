@@ -1,0 +1,176 @@
+"""Epochs: who orders blocks from where on; each change is a record that q administrators promised.
+
+    promise      tag | chain 16 | epoch u32 | administrator u8 | last epoch u32 | length u64 | tip hash 32
+    epoch start  (record 18, alone in its block)  epoch u32 | reason u8 | last epoch u32 | length u64 | tip hash 32
+                 | count u8 | count times (administrator u8, last epoch u32, length u64, tip hash 32, signature 64)
+
+Epoch e is ordered by administrator e mod n. It begins with a block that holds only this record, on top of the log with
+the greatest (last epoch, length) among q promises: not the longest one, which may be an older epoch's. Whoever promised
+an epoch signs nothing of an older one. Blocks of older epochs are certified by the start block only, never again by
+themselves (the rule of Raft, section 5.4.2, Ongaro and Ousterhout 2014; views as in Viewstamped Replication, Liskov and
+Cowling 2012).
+
+Logs of one epoch are beginnings of each other unless its sequencer signed two blocks at one height. A start whose
+promises name a log that is not a beginning of the one below it is refused: the change stops, and the two headers are
+the evidence. So with 2q - n - 1 liars no certified block can be replaced.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+from ledger.blocks import NO_BLOCK, header_hash, read_block
+from ledger.quorum import Administrators, Verify
+from ledger.records import RecordType, frame_record, split_records
+from market.errors import LedgerError
+
+PROMISE_TAG = b"DG/promise/v1\0"
+_SAID = struct.Struct(">16sIBIQ32s")
+_HEAD = struct.Struct(">IBIQ32sB")
+_PROMISE = struct.Struct(">BIQ32s64s")
+
+
+class Reason(IntEnum):
+    """Why an epoch begins."""
+
+    CHANGE = 0
+    DISASTER = 1
+
+
+class Tip(NamedTuple):
+    """How far a log goes: epoch of its last block, number of blocks, hash of the last; in order of precedence."""
+
+    epoch: int
+    length: int
+    digest: bytes
+
+
+EMPTY = Tip(0, 0, NO_BLOCK)
+
+
+class Promise(NamedTuple):
+    """An administrator's word that it signs nothing older than `epoch`, and how far its log goes."""
+
+    epoch: int
+    administrator: int
+    tip: Tip
+    signature: bytes
+
+
+class EpochStart(NamedTuple):
+    """An epoch start record: the log it stands on, and the promises."""
+
+    epoch: int
+    reason: Reason
+    base: Tip
+    promises: tuple[Promise, ...]
+
+    def to_bytes(self) -> bytes:
+        """Body of the record."""
+        return _HEAD.pack(self.epoch, self.reason, *self.base, len(self.promises)) + b"".join(
+            _PROMISE.pack(promise.administrator, *promise.tip, promise.signature) for promise in self.promises
+        )
+
+    def to_record(self) -> bytes:
+        """The record as it stands in its block."""
+        return frame_record(RecordType.EPOCH, self.to_bytes())
+
+
+def read_epoch_start(body: bytes) -> EpochStart:
+    """An epoch start from its bytes; raises LedgerError on a wrong length, reason or order of promises."""
+    if len(body) < _HEAD.size:
+        raise LedgerError("epoch record is cut short")
+    epoch, reason, last, length, digest, count = _HEAD.unpack_from(body)
+    if len(body) != _HEAD.size + count * _PROMISE.size or reason not in Reason.__members__.values():
+        raise LedgerError("epoch record has a wrong length or an unknown reason")
+    promises = tuple(
+        Promise(epoch, who, Tip(*tip), signature) for who, *tip, signature in _PROMISE.iter_unpack(body[_HEAD.size :])
+    )
+    if any(a.administrator >= b.administrator for a, b in pairwise(promises)):
+        raise LedgerError("promises are not in order, each administrator once")
+    return EpochStart(epoch, Reason(reason), Tip(last, length, digest), promises)
+
+
+def promise_message(chain_id: bytes, epoch: int, administrator: int, tip: Tip) -> bytes:
+    """What an administrator signs when it promises."""
+    return PROMISE_TAG + _SAID.pack(chain_id, epoch, administrator, *tip)
+
+
+def is_promise_good(administrators: Administrators, promise: Promise, verify: Verify) -> bool:
+    """Whether the promise is the named administrator's."""
+    epoch, who, tip, signature = promise
+    if who >= len(administrators.keys):
+        return False
+    message = promise_message(administrators.chain_id, epoch, who, tip)
+    return verify(administrators.keys[who], signature, message)
+
+
+class Entry(NamedTuple):
+    """A block as administrators pass it on: what its header says, its hash, its bytes, its epoch start if any."""
+
+    epoch: int
+    height: int
+    previous: bytes
+    digest: bytes
+    data: bytes
+    start: EpochStart | None
+
+
+def open_entry(data: bytes) -> Entry:
+    """Cut a block; raises LedgerError unless it is one block, with an epoch start alone or not at all."""
+    block = read_block(data, "")
+    header = block.header
+    start = None
+    if block.records[:1] == bytes([RecordType.EPOCH]):
+        records = list(split_records(block.records))
+        if len(records) != 1:
+            raise LedgerError("an epoch start does not stand alone in its block")
+        start = read_epoch_start(records[0][1])
+    return Entry(header.epoch, header.height, header.previous, header_hash(block.header_bytes), data, start)
+
+
+def tip_of(log: Sequence[Entry]) -> Tip:
+    """How far a log goes."""
+    return Tip(log[-1].epoch, len(log), log[-1].digest) if log else EMPTY
+
+
+def greatest(tips: Sequence[Tip]) -> Tip:
+    """The log to go on from: greatest (last epoch, length)."""
+    return max(tips, key=lambda tip: tip[:2])
+
+
+Choose = Callable[[Sequence[Tip]], Tip]
+
+
+def check_start(
+    administrators: Administrators,
+    entry: Entry,
+    below: Sequence[Entry],
+    verify: Verify,
+    choose: Choose = greatest,
+) -> str:
+    """Why an entry may not begin an epoch on the log below it; empty if it may."""
+    start, base = entry.start, tip_of(below)
+    if start is None:
+        return "epoch begins without an epoch start"
+    if start.epoch != entry.epoch or start.base != base or start.reason is not Reason.CHANGE:
+        return "epoch start is not for this epoch and log"
+    if len(start.promises) < administrators.quorum:
+        return f"{len(start.promises)} promises, {administrators.quorum} are needed"
+    if not all(is_promise_good(administrators, promise, verify) for promise in start.promises):
+        return "a promise is not good"
+    tips = [promise.tip for promise in start.promises]
+    if choose(tips) != base:
+        return "epoch does not begin on the log that goes furthest"
+    return _find_conflict(tips, below)
+
+
+def _find_conflict(tips: Sequence[Tip], below: Sequence[Entry]) -> str:
+    """Logs of the same last epoch that are not a beginning of the one below."""
+    last = below[-1].epoch if below else 0
+    for tip in tips:
+        if tip.epoch == last and tip.length and below[tip.length - 1].digest != tip.digest:
+            return f"two logs of epoch {last} differ at block {tip.length - 1}: its sequencer signed two"
+    return ""
