@@ -3,13 +3,18 @@
 Rows are checked on columns of all worlds at once, the same in every ledger mode, by `market.validation` and by the
 clock: gate not closed, slot open in this design.
 
-Envelopes are checked cheapest first: length, magic, version; chain; key; revocation; sequence; and the signature last.
-A key speaks once a step: a second envelope finds its turn used up and is refused as an old sequence, as is a replay.
-An envelope for another step than the current one is kept, but all its rows are closed and its plan and reading unheard.
+Envelopes are checked cheapest first: length, magic, version; chain; key known and not revoked; sequence; age; number of
+rows; and the signature last, before anything is changed by them. Sequences only grow; they need not be without gaps, as
+networks lose messages. A key speaks once a step. What it sent before and sends again gets the answer of the first time;
+what it says otherwise under the same sequence is refused and kept as evidence. The limits count only what a key signed:
+junk under a stranger's key id takes nothing from the stranger.
+
+An envelope for another step than the current one is kept, but all its rows are closed and its plan and reading unheard;
+one more than `NOT_AFTER` steps old is refused, so that nobody hoards statements of a device.
 """
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,8 +29,10 @@ from ledger.encoding import (
     record_id,
     signed_message,
 )
+from ledger.evidence import accuse
 from ledger.keys import are_signed_by
 from ledger.registry import Registry
+from ledger.remembered import Heard, Remembered
 from market.design import MarketDesign
 from market.errors import Refusal
 from market.grid import Grid
@@ -35,8 +42,10 @@ from market.tables import Table
 from market.units import Int
 from market.validation import PARTY_BITS, Codes, Mask, check_orders
 
-CHAIN, KEY_ID, SEQUENCE = slice(5, 21), slice(21, 37), slice(37, 45)
-"""Where an envelope's chain, key and sequence stand."""
+CHAIN, KEY_ID, SEQUENCE, SLOT, ROWS = slice(5, 21), slice(21, 37), slice(37, 45), slice(45, 49), slice(49, 51)
+"""Where an envelope's chain, key, sequence, slot and number of rows stand."""
+NOT_AFTER = 4
+"""Steps after its own in which an envelope may still come in."""
 ROW_BITS = 16
 """A party's step has fewer than 2^16 rows."""
 
@@ -98,7 +107,8 @@ class Hearing:
     - kept: the admitted envelopes verbatim, sorted by party, and `party` (kept,) who they are from;
     - orders: their rows, world 0, one envelope after another; `counts` (kept,) rows of each;
     - in_time (kept,): whether the envelope is for this step;
-    - plan, reading (kept,) [Wh]: as declared, ABSENT when not in time or not given.
+    - plan, reading (kept,) [Wh]: as declared, ABSENT when not in time or not given;
+    - evidence: bodies of the evidence records that are due.
     """
 
     codes: Codes
@@ -110,6 +120,7 @@ class Hearing:
     in_time: Mask
     plan: Int
     reading: Int
+    evidence: list[bytes] = field(default_factory=list)
 
 
 def admit_envelopes(
@@ -118,31 +129,51 @@ def admit_envelopes(
     last_sequence: MutableMapping[bytes, int],
     envelopes: Sequence[bytes],
     slot: int,
+    remembered: Remembered | None = None,
 ) -> Hearing:
-    """Hear the envelopes of one world and step; `last_sequence` by key id moves on for those admitted."""
-    codes = np.array([judge(registry, chain_id, last_sequence, envelope) for envelope in envelopes], np.uint8)
-    candidates = np.flatnonzero(codes == Refusal.ADMITTED).tolist()
+    """Hear the envelopes of one world and step; `last_sequence` by key id moves on for those admitted.
+
+    What earlier calls heard is known from `remembered`; without it, sequences they used are old and nothing more.
+    """
+    codes = [judge(registry, chain_id, last_sequence, envelope, slot) for envelope in envelopes]
+    known = Remembered() if remembered is None else remembered
+    candidates = [
+        index
+        for index, code in enumerate(codes)
+        if code == Refusal.ADMITTED
+        or (code == Refusal.OLD_SEQUENCE and known.find(envelopes[index][KEY_ID], _sequence(envelopes[index])))
+    ]
     good = _check_signatures(registry, [envelopes[index] for index in candidates])
     heard: list[tuple[int, bytes]] = []
+    evidence: list[bytes] = []
     turn: set[bytes] = set()
     for index, signed in zip(candidates, good, strict=True):
         envelope = envelopes[index]
-        key_id = envelope[KEY_ID]
-        if key_id in turn:
-            codes[index] = Refusal.OLD_SEQUENCE
-        elif not signed:
+        key_id, sequence = envelope[KEY_ID], _sequence(envelope)
+        if not signed:
             codes[index] = Refusal.BAD_SIGNATURE
+        elif sequence <= last_sequence.get(key_id, 0):
+            before = known.find(key_id, sequence)
+            codes[index] = _compare(before, envelope)
+            if before and codes[index] == Refusal.EQUIVOCATION and not before.accused:
+                before.accused = True
+                evidence.append(accuse(registry.find(key_id).public_key, before.envelope, envelope).to_bytes())
+        elif key_id in turn:
+            codes[index] = Refusal.TOO_MANY
         else:
             turn.add(key_id)
-            last_sequence[key_id] = int.from_bytes(envelope[SEQUENCE], "big")
+            last_sequence[key_id] = sequence
+            known.keep(key_id, sequence, envelope, registry.height)
             heard.append((registry.members[key_id].party, envelope))
     heard.sort()
-    hashes = [record_id(envelope) for envelope, code in zip(envelopes, codes.tolist(), strict=True) if code]
-    return _read(heard, codes, hashes, slot)
+    hashes = [record_id(envelope) for envelope, code in zip(envelopes, codes, strict=True) if code]
+    return _read(heard, np.array(codes, np.uint8), hashes, slot, evidence)
 
 
-def judge(registry: Registry, chain_id: bytes, last_sequence: Mapping[bytes, int], envelope: bytes) -> Refusal:
-    """An envelope's code by all rules but the signature."""
+def judge(
+    registry: Registry, chain_id: bytes, last_sequence: Mapping[bytes, int], envelope: bytes, slot: int
+) -> Refusal:
+    """An envelope's code by all rules but the signature and what follows from it."""
     if not is_well_formed(envelope):
         return Refusal.MALFORMED
     if envelope[CHAIN] != chain_id:
@@ -151,9 +182,31 @@ def judge(registry: Registry, chain_id: bytes, last_sequence: Mapping[bytes, int
     standing = registry.check(key_id)
     if standing:
         return standing
-    if int.from_bytes(envelope[SEQUENCE], "big") <= last_sequence.get(key_id, 0):
+    if _sequence(envelope) <= last_sequence.get(key_id, 0):
         return Refusal.OLD_SEQUENCE
+    if int.from_bytes(envelope[SLOT], "big") + NOT_AFTER < slot:
+        return Refusal.EXPIRED
+    if int.from_bytes(envelope[ROWS], "big") > registry.members[key_id].rows:
+        return Refusal.TOO_MANY
     return Refusal.ADMITTED
+
+
+def withdraw_silent(resting: Table, silent: Mask) -> tuple[Table, Table]:
+    """Open orders that stay, and those cancelled as `silent` (worlds, parties) says: the party has no key any more."""
+    gone = silent[resting["world"], resting["party"]]
+    return resting[~gone], resting[gone]
+
+
+def _sequence(envelope: bytes) -> int:
+    return int.from_bytes(envelope[SEQUENCE], "big")
+
+
+def _compare(before: Heard | None, envelope: bytes) -> Refusal:
+    """What a signed envelope is whose sequence was used: the same statement, another one, or too old to say."""
+    if before is None:
+        return Refusal.OLD_SEQUENCE
+    same = before.envelope[:-SIGNATURE_BYTES] == envelope[:-SIGNATURE_BYTES]
+    return Refusal.RESENT if same else Refusal.EQUIVOCATION
 
 
 def _check_signatures(registry: Registry, envelopes: Sequence[bytes]) -> list[bool]:
@@ -169,7 +222,9 @@ def _check_signatures(registry: Registry, envelopes: Sequence[bytes]) -> list[bo
     )
 
 
-def _read(heard: list[tuple[int, bytes]], codes: Codes, hashes: list[bytes], slot: int) -> Hearing:
+def _read(
+    heard: list[tuple[int, bytes]], codes: Codes, hashes: list[bytes], slot: int, evidence: list[bytes]
+) -> Hearing:
     kept = [envelope for _, envelope in heard]
     party = np.array([number for number, _ in heard], np.int64)
     heads = decode_heads(kept)
@@ -179,7 +234,7 @@ def _read(heard: list[tuple[int, bytes]], codes: Codes, hashes: list[bytes], slo
     in_time = heads["slot"] == slot
     plan = np.where(in_time & (heads["says"] & SAYS_PLAN != 0), heads["plan"], ABSENT).astype(np.int64)
     reading = np.where(in_time & (heads["says"] & SAYS_READING != 0), heads["reading"], ABSENT).astype(np.int64)
-    return Hearing(codes, hashes, kept, party, orders, counts, in_time, plan, reading)
+    return Hearing(codes, hashes, kept, party, orders, counts, in_time, plan, reading, evidence)
 
 
 def fill_unheard(plan: Int, position: Int) -> Int:

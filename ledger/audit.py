@@ -14,7 +14,7 @@ from ledger.blocks import Block
 from ledger.chain import ChainCheck
 from ledger.journal import read_blocks
 from ledger.keeper import join_heads, world_name
-from ledger.records import FRONT, RecordType, end_body, split_envelope
+from ledger.records import BETWEEN, FRONT, RecordType, end_body, split_envelope
 from ledger.replay import Replay
 from market.errors import LedgerError
 
@@ -94,7 +94,12 @@ class WorldAudit:
     def counts(self) -> dict[str, int]:
         """What was checked."""
         replay = self.replayed
-        curtailed = {"curtailed contracts": replay.curtailed} if replay.curtailed else {}
+        seldom = {
+            "curtailed contracts": replay.curtailed,
+            "registrations": replay.registrations,
+            "orders cancelled with their keys": replay.withdrawn,
+            "devices that spoke twice": replay.accused,
+        }
         return {
             "blocks": self.chain.height,
             "records": self.chain.log.size,
@@ -104,12 +109,14 @@ class WorldAudit:
             "contracts": replay.contract_count,
             "refused envelopes": replay.refused,
             "readings apart from the meter": replay.readings_apart,
-            **curtailed,
+            **{name: count for name, count in seldom.items() if count},
         }
 
     def _check_block(self, block: Block) -> None:
         records = self.chain.open_block(block)
         first = self._next_slot()
+        if self._replay:
+            self._replay.registry.height = block.header.height
         for kind, body, where in records:
             try:
                 self._take(kind, body)
@@ -138,6 +145,8 @@ class WorldAudit:
             self._envelopes.append(split_envelope(body))
         elif kind == RecordType.OUTAGE and not self._envelopes:
             self.replayed.take_outage(body)
+        elif kind in BETWEEN and not self._envelopes:
+            self.replayed.take_between(kind, body)
         elif kind == RecordType.STEP:
             self.replayed.take_step(self._envelopes, body)
             self._envelopes = []

@@ -86,6 +86,19 @@ class Journal:
         if self._pending.size >= BLOCK_BYTES or (slot + 1) % self._slots.per_day == 0:
             self._seal()
 
+    def append_between(self, kind: RecordType, body: bytes) -> None:
+        """Add a record that stands between steps: a registration or evidence; it is sealed with the next step."""
+        if self._closed:
+            raise LedgerError("ledger is closed")
+        if not self._pending.records:
+            self._pending.first_slot = self._slot + (self._steps > 0)
+        self._add(kind, body)
+
+    @property
+    def height(self) -> int:
+        """Height of the block that is being filled."""
+        return self._height
+
     def close(self) -> None:
         """Write the end record, seal the last block and close the files; a second call does nothing."""
         if self._closed:
@@ -119,7 +132,7 @@ class Journal:
             records_root=merkle_root(leaves),
             records=len(records),
             record_bytes=self._pending.size,
-            first_slot=self._pending.first_slot,
+            first_slot=min(self._pending.first_slot, self._slot),
             last_slot=self._slot,
             content_head=self._content_head,
             log_size=log_size,

@@ -17,20 +17,23 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ledger.admission import Hearing, admit_envelopes, check_rows, close_late, number_arrivals
+from ledger.admission import KEY_ID, SEQUENCE, Hearing, admit_envelopes, check_rows, close_late, number_arrivals
 from ledger.content import StepRecord, advance_heads, step_bytes
-from ledger.encoding import ABSENT, MAX_ROWS, encode_bodies, signed_message
+from ledger.encoding import ABSENT, MAX_ROWS, SIGNATURE_BYTES, encode_bodies, signed_message
 from ledger.journal import Journal
 from ledger.keys import OPERATOR, Signer, sign_all, simulation_chain_id, simulation_signer
-from ledger.records import Members, StepBody
+from ledger.records import Members, RecordType, StepBody
+from ledger.registrations import Authority, register
 from ledger.registry import Registry
+from ledger.remembered import Heard, Remembered
 from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
+from ledger.segment_store import SegmentStore
 from market.contracts import CONTRACT_WIRE, no_contracts
 from market.errors import ConfigError, LedgerError
 from market.orders import ORDER_WIRE
 from market.tables import Table, to_wire
 from market.units import Int
-from market.validation import Codes
+from market.validation import Codes, Mask
 
 Mode = Literal["off", "digest", "full"]
 Hashes = npt.NDArray[np.uint8]
@@ -41,13 +44,15 @@ RUN_TAG = b"DG/run/v1\0"
 class Admitted:
     """What entered in one step: rows as heard with codes (n,), plan and reading (B, P), ABSENT where not said or heard.
 
-    Rows have `sequence` and `market` filled in; in `full` mode they come from the envelopes' bytes.
+    Rows have `sequence` and `market` filled in; in `full` mode they come from the envelopes' bytes. `silent` (B, P)
+    names parties whose keys are all revoked: their open orders are cancelled before the matching; None for no party.
     """
 
     orders: Table
     codes: Codes
     plan: Int
     reading: Int
+    silent: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -148,11 +153,22 @@ class _Book:
     """One world's signed ledger: its devices, who is registered, what was last heard."""
 
     chain_id: bytes
+    operator: Signer
     registry: Registry
     signers: dict[int, Signer]
     journal: Journal
-    last_sequence: dict[bytes, int]
+    last_sequence: dict[bytes, int] = field(default_factory=dict)
+    remembered: Remembered = field(default_factory=Remembered)
     hearing: Hearing | None = None
+
+    def hear(self, envelopes: list[bytes], slot: int) -> Hearing:
+        """Admit the envelopes of a step; evidence goes into the journal at once."""
+        self.registry.height = self.journal.height
+        heard = admit_envelopes(self.registry, self.chain_id, self.last_sequence, envelopes, slot, self.remembered)
+        for body in heard.evidence:
+            self.journal.append_between(RecordType.EVIDENCE, body)
+        self.hearing = heard
+        return heard
 
     def sign_step(
         self, slot: int, step: int, orders: Table, plan: Int, reading: Int, reasons: Hashes | None
@@ -220,7 +236,7 @@ class FullKeeper(DigestKeeper):
             why = None if reasons is None else reasons[world]
             envelopes = book.sign_step(slot, step, rows, plan[world], reading[world], why)
             envelopes += [data for (where, _), data in sorted((external or {}).items()) if where == world]
-            hearing = book.hearing = admit_envelopes(book.registry, book.chain_id, book.last_sequence, envelopes, slot)
+            hearing = book.hear(envelopes, slot)
             hearing.orders["world"] = world
             tables.append(hearing.orders)
             late.append(np.repeat(~hearing.in_time, hearing.counts))
@@ -229,7 +245,32 @@ class FullKeeper(DigestKeeper):
         heard = np.concatenate(tables)
         codes = self._check(now, heard, arrival)
         close_late(codes, np.concatenate(late))
-        return Admitted(heard, codes, heard_plan, heard_reading)
+        return Admitted(heard, codes, heard_plan, heard_reading, self._silent())
+
+    def register(self, world: int, kind: RecordType, body: bytes, signer: Signer | None = None) -> None:
+        """Take an enrolment, rotation or revocation (`ledger.registrations`) into a world's ledger, between two steps.
+
+        A simulated party goes on with `signer`, if given. Raises LedgerError where the record does not hold.
+        """
+        book = self._books[world]
+        if book.hearing is not None:
+            raise LedgerError("a step was admitted and is not recorded", do="register between two steps")
+        book.registry.height = book.journal.height
+        register(book.registry, self.authority(world), kind, body)
+        book.journal.append_between(kind, body)
+        if signer is not None:
+            book.signers[book.registry.find(signer.key_id).party] = signer
+
+    def authority(self, world: int) -> Authority:
+        """What registrations of a world are held against."""
+        book = self._books[world]
+        return Authority(book.chain_id, book.operator.public_key, self.worlds.rules.parties)
+
+    def recall(self, world: int, envelope: bytes) -> Heard | None:
+        """What was made of an admitted envelope, if its key spoke lately: the answer to a resend."""
+        heard = self._books[world].remembered.find(envelope[KEY_ID], int.from_bytes(envelope[SEQUENCE], "big"))
+        same = heard is not None and heard.envelope[:-SIGNATURE_BYTES] == envelope[:-SIGNATURE_BYTES]
+        return heard if same else None
 
     def record(self, step: StepRecord) -> None:
         """Advance content heads and append each world's envelopes and step to its journal."""
@@ -244,12 +285,20 @@ class FullKeeper(DigestKeeper):
             refused = zip(hearing.hashes, (int(code) for code in hearing.codes if code), strict=True)
             body = StepBody(bytes(fixed), bytes(contracts), tuple(refused), self.content_heads[world])
             codes = step.codes[edges[world] : edges[world + 1]]
+            book.remembered.answer(hearing.kept, hearing.counts, codes)
             book.journal.append_step(int(step.slot[world]), hearing, codes, body, data.outages[world])
 
     def close(self) -> None:
         """Write every world's end record."""
         for book in self._books:
             book.journal.close()
+
+    def _silent(self) -> Mask | None:
+        silent = [book.registry.silent() for book in self._books]
+        if not any(silent):
+            return None
+        parties = np.arange(self.worlds.rules.parties)
+        return np.stack([np.isin(parties, list(gone)) for gone in silent])
 
     def _open(self, world: int, folder: Path) -> _Book:
         worlds, rules = self.worlds, self.worlds.rules
@@ -269,7 +318,7 @@ class FullKeeper(DigestKeeper):
         operator = simulation_signer(chain_id, seed, OPERATOR)
         members = Members(chain_id, operator.public_key, tuple(sorted(keys.items())))
         journal = Journal(
-            folder / world_name(world),
+            SegmentStore(folder / world_name(world)),
             operator,
             (genesis, members.to_bytes(), calendar, opening),
             chain_id,
@@ -277,7 +326,7 @@ class FullKeeper(DigestKeeper):
             int(worlds.start[world]),
             rules.calendar,
         )
-        return _Book(chain_id, registry, signers, journal, {})
+        return _Book(chain_id, operator, registry, signers, journal)
 
 
 def world_name(world: int) -> str:

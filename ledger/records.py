@@ -8,6 +8,10 @@
 6 step      fixed part of `ledger.content` | contracts | refused envelopes (hash 32, code u8) | content head 32
 7 end       steps u32 | records before this one u64 | content head 32; only a ledger that was closed has it
 8 outage    capacities announced in a step and the contracts curtailed for them (`ledger.outages`); before its envelopes
+9 enrol     a party's key, from a block on (`ledger.registrations`); 9 to 12 stand between steps
+10 rotate   a key that takes the place of an old one
+11 revoke   a key that may no longer speak
+12 evidence two envelopes of one key under one sequence (`ledger.evidence`)
 18 epoch    who orders blocks from here on, on what, promised by whom (`ledger.epochs`); alone in its block
 """
 
@@ -37,11 +41,19 @@ class RecordType(IntEnum):
     STEP = 6
     END = 7
     OUTAGE = 8
+    ENROL = 9
+    ROTATE = 10
+    REVOKE = 11
+    EVIDENCE = 12
     EPOCH = 18
 
 
 FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType.OPENING)
 """What every ledger begins with, in this order."""
+
+
+BETWEEN = frozenset({RecordType.ENROL, RecordType.ROTATE, RecordType.REVOKE, RecordType.EVIDENCE})
+"""What stands between steps, before the outage and the envelopes of the next one."""
 
 
 def frame_record(kind: RecordType, body: bytes) -> bytes:

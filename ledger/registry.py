@@ -5,8 +5,6 @@ where they stand in the chain. A party has at most one key at a time. The open o
 and that has no other are cancelled before the next matching: nobody could withdraw them any more.
 """
 
-import hashlib
-import struct
 from dataclasses import dataclass, field
 
 from ledger.encoding import MAX_ROWS
@@ -15,8 +13,6 @@ from market.errors import LedgerError, Refusal
 
 NEVER = 2**64 - 1
 """Height of a block that will not come."""
-REGISTRY_TAG = b"DG/registry/v1\0"
-_ENTRY = struct.Struct(">16sHQQH")
 
 
 @dataclass
@@ -95,14 +91,3 @@ class Registry:
             live = {member.party for member in self.members.values() if height < member.until}
             self._silent = {height: frozenset(gone - live)}
         return self._silent[height]
-
-    def to_bytes(self) -> bytes:
-        """Canonical bytes, sorted by key id: key id 16 | party u16 | first u64 | until u64 | rows u16 for each key."""
-        return b"".join(
-            _ENTRY.pack(key_id, member.party, member.first, member.until, member.rows)
-            for key_id, member in sorted(self.members.items())
-        )
-
-    def root(self) -> bytes:
-        """Hash of `to_bytes`, 32 bytes: equal registries have equal roots."""
-        return hashlib.sha256(REGISTRY_TAG + self.to_bytes()).digest()

@@ -18,11 +18,14 @@ from ledger.admission import (
     close_late,
     fill_unheard,
     number_arrivals,
+    withdraw_silent,
 )
 from ledger.content import StepRecord, advance_heads, fixed_dtype, step_bytes
 from ledger.encoding import ABSENT
+from ledger.evidence import read_equivocation
 from ledger.outages import read_outage
-from ledger.records import Members, StepBody, read_members, read_step
+from ledger.records import Members, RecordType, StepBody, read_members, read_step
+from ledger.registrations import Authority, register
 from ledger.registry import Registry
 from ledger.rules import calendar_digest, genesis_head, opening_digest, read_calendar, read_genesis
 from market.contracts import CONTRACT, CONTRACT_WIRE, add_positions, label_sources, no_contracts
@@ -55,6 +58,8 @@ class Replay:
         self.registry = _register(self.members, self.rules.parties)
         self.head = genesis_head(genesis)
         self.steps = 0
+        self.registrations = self.withdrawn = self.accused = 0
+        self._accused: set[tuple[bytes, int]] = set()
         self.envelopes = self.orders = self.contract_count = self.refused = self.readings_apart = 0
         self._sequence: dict[bytes, int] = {}
         self._flow = np.zeros_like(self.capacity_wh)
@@ -118,6 +123,20 @@ class Replay:
         self._enter(response)
         self._announced = notices, said
         self.curtailed += len(said)
+
+    def take_between(self, kind: RecordType, body: bytes) -> None:
+        """Take a registration, or check evidence that a device spoke twice, each offence once."""
+        if kind != RecordType.EVIDENCE:
+            authority = Authority(self.members.chain_id, self.members.operator, self.rules.parties)
+            register(self.registry, authority, kind, body)
+            self.registrations += 1
+            return
+        said = read_equivocation(body)
+        self.registry.find(said.key_id)
+        if said.chain_id != self.members.chain_id or (said.key_id, said.sequence) in self._accused:
+            raise LedgerError("evidence is of another chain or recorded already")
+        self._accused.add((said.key_id, said.sequence))
+        self.accused += 1
 
     def _lower_capacity(self, notices: Table) -> None:
         """Apply announced capacities; they fall, each slot and line once and in order, where the gate is open."""
@@ -195,6 +214,7 @@ class Replay:
     def _trade(self, orders: Table, codes: Codes, plan: Int) -> Table:
         """Contracts of the step: matched, then of last resort; codes take on what the market refuses."""
         rules, now = self.rules, np.array([self.slot])
+        self._withdraw_silent()
         live = codes == 0
         outcome: Outcome = trade(
             rules.design,
@@ -215,6 +235,13 @@ class Replay:
         add_positions(self._position, traded, self._start)
         gate = self.steps + rules.calendar.gate
         return np.concatenate([traded, self._close_gate(plan, gate)]) if gate < rules.slots else traded
+
+    def _withdraw_silent(self) -> None:
+        """Cancel the open orders of parties whose keys are all revoked."""
+        if silent := self.registry.silent():
+            mask = np.isin(np.arange(self.rules.parties), list(silent))[None]
+            self._resting, gone = withdraw_silent(self._resting, mask)
+            self.withdrawn += len(gone)
 
     def _close_gate(self, plan: Int, gate: int) -> Table:
         """Contracts of last resort of slot column `gate`, entered into the position."""

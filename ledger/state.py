@@ -29,7 +29,7 @@ from market.tables import from_wire, join_rows, pick_rows
 from market.units import Int
 
 STATE_TAG = b"DG/state/v1\0"
-REGISTRY_RECORDS = frozenset({RecordType.MEMBERS})
+REGISTRY_RECORDS = frozenset({RecordType.MEMBERS, RecordType.ENROL, RecordType.ROTATE, RecordType.REVOKE})
 """Types of records that say who may speak."""
 POSITION_WIRE = np.dtype([("slot", ">u4"), ("party", ">u2"), ("energy", ">i8")])
 USE_WIRE = np.dtype([("slot", ">u4"), ("line", ">u2"), ("way", "u1"), ("energy", ">i8")])

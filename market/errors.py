@@ -64,3 +64,7 @@ class Refusal(IntEnum):
     REVOKED_KEY = 35
     OLD_SEQUENCE = 36
     BAD_SIGNATURE = 37
+    RESENT = 38
+    EQUIVOCATION = 39
+    EXPIRED = 40
+    TOO_MANY = 41

@@ -206,7 +206,7 @@ def test_envelopes_of_a_device_are_admitted_one_a_step(policy: PolicyFile, signe
     for step, answer in enumerate(answers):
         said = Said.from_message(answer)
         hearing = admit_envelopes(registry, REAL_CHAIN, heard, [said.envelope, said.envelope], START + step)
-        assert hearing.codes.tolist() == [Refusal.ADMITTED, Refusal.OLD_SEQUENCE]
+        assert hearing.codes.tolist() == [Refusal.ADMITTED, Refusal.RESENT]
         assert hearing.in_time.all()
         assert hearing.plan[0] != ABSENT
         assert hearing.reading[0] == (ABSENT if step == 0 else 120)

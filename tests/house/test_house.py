@@ -295,4 +295,8 @@ def test_row_codes_and_envelope_codes_do_not_overlap() -> None:
         "REVOKED_KEY",
         "OLD_SEQUENCE",
         "BAD_SIGNATURE",
+        "RESENT",
+        "EQUIVOCATION",
+        "EXPIRED",
+        "TOO_MANY",
     }

@@ -210,11 +210,11 @@ def test_a_signature_for_another_purpose_does_not_count() -> None:
 
 
 def test_a_key_speaks_once_a_step() -> None:
-    """The first good envelope counts; later ones, also with a higher sequence, find the turn used up."""
+    """The first good envelope counts; one with a higher sequence is too many, the same again is a resend."""
     first, second = envelope(SIGNERS[0], 5), envelope(SIGNERS[0], 6)
     last: dict[bytes, int] = {}
     heard = hear(spoil(first, 60), first, second, first, last=last)
-    assert heard.codes.tolist()[1:] == [0, Refusal.OLD_SEQUENCE, Refusal.OLD_SEQUENCE]
+    assert heard.codes.tolist()[1:] == [0, Refusal.TOO_MANY, Refusal.RESENT]
     assert last == {SIGNERS[0].key_id: 5}
     assert heard.kept == [first]
     assert len(heard.hashes) == 3
