@@ -1,8 +1,8 @@
 """Epochs: who orders blocks from where on; each change is a record that q administrators promised.
 
     promise      tag | chain 16 | epoch u32 | administrator u8 | last epoch u32 | length u64 | tip hash 32
-    epoch start  (record 18, alone in its block)  epoch u32 | reason u8 | last epoch u32 | length u64 | tip hash 32
-                 | count u8 | count times (administrator u8, last epoch u32, length u64, tip hash 32, signature 64)
+    epoch start  (record 18, alone in its block)  epoch u32 | last epoch u32 | length u64 | tip hash 32 | count u8
+                 | count times (administrator u8, last epoch u32, length u64, tip hash 32, signature 64)
 
 Epoch e is ordered by administrator e mod n. It begins with a block that holds only this record, on top of the log with
 the greatest (last epoch, length) among q promises: not the longest one, which may be an older epoch's. Whoever promised
@@ -17,7 +17,6 @@ the evidence. So with 2q - n - 1 liars no certified block can be replaced.
 
 import struct
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,15 +27,8 @@ from market.errors import LedgerError
 
 PROMISE_TAG = b"DG/promise/v1\0"
 _SAID = struct.Struct(">16sIBIQ32s")
-_HEAD = struct.Struct(">IBIQ32sB")
+_HEAD = struct.Struct(">IIQ32sB")
 _PROMISE = struct.Struct(">BIQ32s64s")
-
-
-class Reason(IntEnum):
-    """Why an epoch begins."""
-
-    CHANGE = 0
-    DISASTER = 1
 
 
 class Tip(NamedTuple):
@@ -63,13 +55,12 @@ class EpochStart(NamedTuple):
     """An epoch start record: the log it stands on, and the promises."""
 
     epoch: int
-    reason: Reason
     base: Tip
     promises: tuple[Promise, ...]
 
     def to_bytes(self) -> bytes:
         """Body of the record."""
-        return _HEAD.pack(self.epoch, self.reason, *self.base, len(self.promises)) + b"".join(
+        return _HEAD.pack(self.epoch, *self.base, len(self.promises)) + b"".join(
             _PROMISE.pack(promise.administrator, *promise.tip, promise.signature) for promise in self.promises
         )
 
@@ -79,18 +70,18 @@ class EpochStart(NamedTuple):
 
 
 def read_epoch_start(body: bytes) -> EpochStart:
-    """An epoch start from its bytes; raises LedgerError on a wrong length, reason or order of promises."""
+    """An epoch start from its bytes; raises LedgerError on a wrong length or promises out of order."""
     if len(body) < _HEAD.size:
         raise LedgerError("epoch record is cut short")
-    epoch, reason, last, length, digest, count = _HEAD.unpack_from(body)
-    if len(body) != _HEAD.size + count * _PROMISE.size or reason not in Reason.__members__.values():
-        raise LedgerError("epoch record has a wrong length or an unknown reason")
+    epoch, last, length, digest, count = _HEAD.unpack_from(body)
+    if len(body) != _HEAD.size + count * _PROMISE.size:
+        raise LedgerError("epoch record has a wrong length")
     promises = tuple(
         Promise(epoch, who, Tip(*tip), signature) for who, *tip, signature in _PROMISE.iter_unpack(body[_HEAD.size :])
     )
     if any(a.administrator >= b.administrator for a, b in pairwise(promises)):
         raise LedgerError("promises are not in order, each administrator once")
-    return EpochStart(epoch, Reason(reason), Tip(last, length, digest), promises)
+    return EpochStart(epoch, Tip(last, length, digest), promises)
 
 
 def promise_message(chain_id: bytes, epoch: int, administrator: int, tip: Tip) -> bytes:
@@ -155,7 +146,7 @@ def check_start(
     start, base = entry.start, tip_of(below)
     if start is None:
         return "epoch begins without an epoch start"
-    if start.epoch != entry.epoch or start.base != base or start.reason is not Reason.CHANGE:
+    if start.epoch != entry.epoch or start.base != base:
         return "epoch start is not for this epoch and log"
     if len(start.promises) < administrators.quorum:
         return f"{len(start.promises)} promises, {administrators.quorum} are needed"

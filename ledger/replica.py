@@ -22,7 +22,6 @@ from ledger.epochs import (
     Entry,
     EpochStart,
     Promise,
-    Reason,
     Tip,
     check_start,
     greatest,
@@ -327,7 +326,7 @@ class Replica:
             others = {who: said for who, said in state.promises.items() if said is not best}
             seen = [write for write in writes if write.kind is Kind.EVIDENCE]
             return state._replace(promises=others, evidence=adopted.evidence), [], seen
-        start = EpochStart(state.promised, Reason.CHANGE, base, promises)
+        start = EpochStart(state.promised, base, promises)
         entry = self.judge.read(self.judge.seal(adopted.log, state.promised, start.to_record()))
         if self._refuse(adopted.log, entry):
             return state, [], []
