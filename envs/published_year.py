@@ -40,16 +40,22 @@ _PRICE = re.compile(r"(\d{1,4})(?:\.(\d{1,2}))?")
 _READING = re.compile(r"(-?\d+(?:\.\d+)?)(?: ([)\]]))?")
 
 
-def read_spot_prices(folder: Path, fiscal_year: int, areas: tuple[str, ...]) -> Int:
-    """Day-ahead area prices of a fiscal year, (slots, areas) [mJPY/kWh]; raises DataError."""
+def read_spot_prices(folder: Path, fiscal_year: int, areas: tuple[str, ...], blank: int | None = None) -> Int:
+    """Day-ahead area prices of a fiscal year, (slots, areas) [mJPY/kWh]; raises DataError.
+
+    `blank` stands in for empty cells (Hokkaido had no market for twenty days of September 2018); None refuses them.
+    """
     stem = f"spot_summary_{fiscal_year}.csv"
-    path = _only_file(folder / "jepx_spot", stem)
-    rows = _table(path, ("date", "slot", *areas))
+    path = only_file(folder / "jepx_spot", stem)
+    rows = read_columns(path, ("date", "slot", *areas))
     start, stop = date(fiscal_year, 4, 1), date(fiscal_year + 1, 4, 1)
-    expected = _calendar(start, stop, HALF_HOURS.per_day)
+    expected = calendar_parts(start, stop, HALF_HOURS.per_day)
     prices = [
-        [_price_mjpy(cell, f"{path}: line {line}: {area}") for area, cell in zip(areas, cells, strict=True)]
-        for line, cells in _in_order(path, rows, expected, "slot")
+        [
+            blank if blank is not None and not cell else _price_mjpy(cell, f"{path}: line {line}: {area}")
+            for area, cell in zip(areas, cells, strict=True)
+        ]
+        for line, cells in in_order(path, rows, expected, "slot")
     ]
     return np.array(prices, np.int64)
 
@@ -60,22 +66,22 @@ def read_solar_yield(folder: Path, fiscal_year: int, area: str) -> Int:
         raise DataError(f"no weather station is known for area {area!r}", do=f"known: {', '.join(STATIONS)}")
     city, site = STATIONS[area]
     start, stop = date(fiscal_year, 4, 1), date(fiscal_year + 1, 4, 1)
-    irradiation, temperature = _read_weather(_only_file(folder / "jma_hourly", f"jma_{city}_hourly_*.csv"), start, stop)
+    irradiation, temperature = read_weather(only_file(folder / "jma_hourly", f"jma_{city}_hourly_*.csv"), start, stop)
     sun = sun_position(start, 2 * len(irradiation), site)
     clear = clear_sky_irradiance(sun)
     hourly_clear = clear.reshape(-1, 2).sum(1)
     irradiation = _fill_irradiation(irradiation, hourly_clear)
-    return yield_wh_per_kw(sun, _split_hours(irradiation, clear), np.repeat(_fill_straight(temperature), 2))
+    return yield_wh_per_kw(sun, _split_hours(irradiation, clear), np.repeat(fill_straight(temperature), 2))
 
 
-def _read_weather(path: Path, start: date, stop: date) -> tuple[Float, Float]:
+def read_weather(path: Path, start: date, stop: date) -> tuple[Float, Float]:
     """Irradiation [MJ/m2] and temperature of each hour; missing values are NaN."""
-    rows = _table(path, ("date", "hour", "ghi_mj_m2", "temp_c"))
+    rows = read_columns(path, ("date", "hour", "ghi_mj_m2", "temp_c"))
     first, last = start.isoformat(), (stop - timedelta(days=1)).isoformat()
     wanted = ((line, cells) for line, cells in rows if first <= cells[0] <= last)
     irradiation: list[float] = []
     temperature: list[float] = []
-    for line, (sun_cell, air_cell) in _in_order(path, wanted, _calendar(start, stop, HOURS_PER_DAY), "hour"):
+    for line, (sun_cell, air_cell) in in_order(path, wanted, calendar_parts(start, stop, HOURS_PER_DAY), "hour"):
         where = f"{path}: line {line}"
         if not sun_cell and len(irradiation) % HOURS_PER_DAY in ALWAYS_DAYLIGHT:
             raise DataError(
@@ -88,7 +94,7 @@ def _read_weather(path: Path, start: date, stop: date) -> tuple[Float, Float]:
     return np.array(irradiation), np.array(temperature)
 
 
-def _only_file(folder: Path, pattern: str) -> Path:
+def only_file(folder: Path, pattern: str) -> Path:
     """The one file of that name, plain or xz-compressed."""
     if not folder.is_dir():
         raise DataError("no such folder", where=str(folder), do="--data names the folder that holds it")
@@ -103,7 +109,7 @@ def _only_file(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+def read_columns(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
     """Line number and the wanted cells of each row, in the order of `columns`."""
     opened = lzma.open if path.suffix == ".xz" else open
     try:
@@ -131,14 +137,15 @@ def _column_numbers(header: list[str], columns: tuple[str, ...], path: Path) -> 
     return [header.index(column) for column in columns]
 
 
-def _calendar(start: date, stop: date, per_day: int) -> Iterator[tuple[str, int]]:
+def calendar_parts(start: date, stop: date, per_day: int) -> Iterator[tuple[str, int]]:
+    """Day and part, counted from 1, of everything from `start` until before `stop`."""
     for offset in range((stop - start).days):
         day = (start + timedelta(days=offset)).isoformat()
         for part in range(1, per_day + 1):
             yield day, part
 
 
-def _in_order(
+def in_order(
     path: Path, rows: Iterator[tuple[int, list[str]]], expected: Iterator[tuple[str, int]], unit: str
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows without their date and slot, refused unless these run through the calendar without gap or repetition."""
@@ -207,7 +214,8 @@ def _check_gaps(missing: np.ndarray[tuple[int], np.dtype[np.bool_]], where: str,
             )
 
 
-def _fill_straight(values: Float) -> Float:
+def fill_straight(values: Float) -> Float:
+    """Missing values on a straight line between their neighbours."""
     missing = np.isnan(values)
     hours = np.arange(len(values))
     return np.interp(hours, hours[~missing], values[~missing])
