@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ledger.blocks import Block
 from ledger.chain import ChainCheck
+from ledger.executions import ExecutionCheck
 from ledger.journal import read_blocks
 from ledger.keeper import join_heads, world_name
+from ledger.programs import check_programs, read_programs
 from ledger.records import BETWEEN, FRONT, RecordType, end_body, split_envelope
 from ledger.replay import Replay
 from market.errors import LedgerError
@@ -30,15 +32,18 @@ class Verdict:
     content_heads: tuple[bytes, ...] = ()
 
 
-def verify(folder: Path, expected_head: bytes | None = None) -> Verdict:
-    """Check the ledger of a run (its folders `world-0000`, ...), against a remembered chain head if given."""
+def verify(folder: Path, expected_head: bytes | None = None, trust_source: bool = False) -> Verdict:
+    """Check the ledger of a run (its folders `world-0000`, ...), against a remembered chain head if given.
+
+    `trust_source`: execute with the installed programs where the ledger registers others.
+    """
     counts: dict[str, int] = {}
     heads, contents = [], []
     where = str(folder)
     try:
         for path in find_worlds(folder):
             where = path.name
-            audit = WorldAudit()
+            audit = WorldAudit(trust_source)
             audit.run(path)
             heads.append(audit.chain.head)
             contents.append(audit.replayed.head)
@@ -66,14 +71,18 @@ def find_worlds(folder: Path) -> list[Path]:
 
 
 class WorldAudit:
-    """Checks one world's ledger from its first byte to its end record."""
+    """Checks one world's ledger from its first byte to its end record.
 
-    def __init__(self) -> None:
+    `trust_source`: execute with the installed programs where the ledger registers others (`ledger.programs`).
+    """
+
+    def __init__(self, trust_source: bool = False) -> None:
         self.chain = ChainCheck()
         self._seen = 0
         self._front: list[bytes] = []
         self._envelopes: list[tuple[bytes, bytes]] = []
         self._replay: Replay | None = None
+        self._executions, self._trust_source = ExecutionCheck(), trust_source
 
     @property
     def replayed(self) -> Replay:
@@ -88,7 +97,7 @@ class WorldAudit:
         for _ in read_blocks(folder):
             pass
         for block in read_blocks(folder):
-            self._check_block(block)
+            self.check_block(block)
         self.chain.require_end()
 
     def counts(self) -> dict[str, int]:
@@ -107,12 +116,14 @@ class WorldAudit:
             "envelopes": replay.envelopes,
             "orders": replay.orders,
             "contracts": replay.contract_count,
+            "executions": self._executions.count,
             "refused envelopes": replay.refused,
             "readings apart from the meter": replay.readings_apart,
             **{name: count for name, count in seldom.items() if count},
         }
 
-    def _check_block(self, block: Block) -> None:
+    def check_block(self, block: Block) -> None:
+        """Check the next block; raises LedgerError naming the first bad place."""
         records = self.chain.open_block(block)
         first = self._next_slot()
         if self._replay:
@@ -120,12 +131,17 @@ class WorldAudit:
         for kind, body, where in records:
             try:
                 self._take(kind, body)
+                self._executions.take(kind, body)
             except LedgerError as error:
                 raise LedgerError(f"{self._slot_label()}{error}", where=where) from error
             except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
                 raise LedgerError(f"{self._slot_label()}cannot be derived: {error}", where=where) from error
             self._seen += 1
         self._check_header(block, first)
+        try:
+            self._executions.close_block()
+        except LedgerError as error:
+            raise LedgerError(str(error), where=self.chain.place(block)) from error
         self.chain.close_block(block, records)
 
     def _check_header(self, block: Block, first: int | None) -> None:
@@ -152,15 +168,19 @@ class WorldAudit:
             self._envelopes = []
         elif kind == RecordType.END and not self._envelopes:
             self._take_end(body)
+        elif kind == RecordType.EXEC and not self._envelopes:
+            pass
         else:
             raise LedgerError(f"a record of type {kind.name} does not belong here")
 
     def _take_front(self, kind: RecordType, body: bytes) -> None:
         if kind != FRONT[len(self._front)]:
-            raise LedgerError("ledger does not begin with genesis, members, calendar and opening")
+            raise LedgerError("ledger does not begin with genesis, members, calendar, opening and programs")
         self._front.append(body)
         if len(self._front) == len(FRONT):
-            self._replay = Replay(*self._front)
+            genesis, members, calendar, opening, programs = self._front
+            check_programs(read_programs(programs), self._trust_source)
+            self._replay = Replay(genesis, members, calendar, opening)
 
     def _take_end(self, body: bytes) -> None:
         replay = self.replayed
