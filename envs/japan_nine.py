@@ -89,7 +89,8 @@ FLEET_MW = {
 }
 """Assumption: thermal and pumped-storage plant by fuel, order of magnitude, all years alike. Beside them the largest
 half hour of units that OCCTO discloses, 2026, coal and gas: Tohoku 6,900 and 7,900, Tokyo 6,800 and 27,900, Kansai
-4,700 and 7,200, Kyushu 5,300 and 3,300; Electricity Maps has for Hokkaido 2,250 coal, 569 gas, 1,815 oil, 800 pumped."""
+4,700 and 7,200, Kyushu 5,300 and 3,300; Electricity Maps has for Hokkaido 2,250 coal, 569 gas, 1,815 oil,
+800 pumped."""
 
 RUNS_ALWAYS_MW = {
     "hokkaido": 900, "tohoku": 1_800, "tokyo": 2_800, "chubu": 1_800, "hokuriku": 1_000,
@@ -104,8 +105,8 @@ NUCLEAR_MW = {
     "shikoku": {2018: 200, 2019: 870, 2020: 0, 2021: 70, 2022: 800, 2023: 800, 2024: 800},
 }
 """Nuclear output by calendar year, mean: Electricity Maps' share of the mix times mean demand for Kansai and Kyushu;
-Ikata of Shikoku is an assumption (890 MW; stopped from the end of 2019 to the end of 2021). A year's mean is known only after
-it: it stands in for the calendar of outages that operators publish before, which is not in the data."""
+Ikata of Shikoku is an assumption (890 MW; stopped from the end of 2019 to the end of 2021). A year's mean is known
+only after it: it stands in for the calendar of outages that operators publish before, which is not in the data."""
 
 PEAK_MW = {
     "hokkaido": 5_200, "tohoku": 13_000, "tokyo": 52_000, "chubu": 24_000, "hokuriku": 5_200,

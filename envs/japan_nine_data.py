@@ -1,9 +1,9 @@
 """What was published of the nine areas, hour by hour: demand, solar output, weather, and day-ahead prices.
 
-- `area_demand/area_demand_hourly_mw_*.csv[.xz]`: the utilities' でんき予報, one row an hour (hour 0..23 = hour starting),
+- `area_demand/area_demand_hourly_mw_*.csv[.xz]`: the utilities' でんき予報, one row an hour (hour 0..23, its start),
   demand [MW] of nine areas and solar [MW] of six, blank where nothing was published.
-- `area_demand/tepco_area_supply_demand_FY2019.csv[.xz]`: TEPCO's エリア需給実績, unit 10 MWh, three header rows; the only
-  solar output of Tokyo before 2022.
+- `area_demand/tepco_area_supply_demand_FY2019.csv[.xz]`: TEPCO's エリア需給実績, unit 10 MWh, three header rows; the
+  only solar output of Tokyo before 2022.
 - `jepx_spot` and `jma_hourly`: see `envs.published_year`.
 Solar that was not published is made from irradiance at the nearest station (`model_solar`). Demand that is missing is
 reported, and filled only when asked (`fill_demand`). Japan has no daylight saving time: every day has 24 hours.
@@ -39,8 +39,8 @@ HAS_SOLAR = ("hok", "tok", "chb", "hrk", "kas", "kyu")
 STATION = ("sapporo", "sendai", "tokyo", "nagoya", "nagoya", "nagoya", "nagoya", "nagoya", "nagoya")
 """Weather station of each area; there is none west of Nagoya in the data (assumption: its sun stands for theirs)."""
 LIKE = {"tohoku": ("tokyo", 0.41), "chugoku": ("kansai", 1.15), "shikoku": ("kansai", 0.45)}
-"""Solar of areas that publish none, as a part of another area's per unit of irradiance: from Electricity Maps' installed
-5,690 MW in Chugoku and 2,230 MW in Shikoku to 4,962 MW in Kansai; Tohoku to Tokyo is an assumption."""
+"""Solar of areas that publish none, as a part of another area's per unit of irradiance: from Electricity Maps'
+installed 5,690 MW in Chugoku and 2,230 MW in Shikoku to 4,962 MW in Kansai; Tohoku to Tokyo is an assumption."""
 SOLAR_GROWTH = 1.08
 """Assumption: growth of installed solar in a year."""
 SOLAR_BASE = 2019
@@ -133,7 +133,7 @@ def read_stations(folder: Path, first: date, last: date) -> Weather:
 
 
 def read_prices(folder: Path, first: date, last: date) -> Floats:
-    """Published day-ahead prices from `first` to `last`, (days, 48, areas) [JPY/kWh], NaN where empty; raises DataError."""
+    """Published day-ahead prices from `first` to `last`, (days, 48, areas) [JPY/kWh], NaN if empty; raises DataError."""
     years = range(_fiscal_year(first), _fiscal_year(last) + 1)
     table = np.concatenate([read_spot_prices(folder, year, AREAS, blank=NO_PRICE) for year in years])
     days = table.reshape(-1, 48, len(AREAS))[(first - date(years[0], 4, 1)).days :][: (last - first).days + 1]
@@ -267,7 +267,7 @@ def _from_weeks(demand: Floats) -> Floats:
     around[0, WEEK:], around[1, :-WEEK] = demand[:-WEEK], demand[WEEK:]
     there = ~np.isnan(around)
     total = np.where(there, around, 0).sum(0)
-    return np.divide(total, there.sum(0), out=np.full(len(demand), MISSING), where=there.any(0))
+    return np.where(there.any(0), total / np.maximum(there.sum(0), 1), MISSING)
 
 
 def _from_neighbours(hours: Hours, weather: Weather, area: int) -> Floats:
