@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ledger.admission import Hearing
 from ledger.blocks import NO_BLOCK, Block, Header, header_hash, header_message, read_block
+from ledger.executions import Executions
 from ledger.keys import Signer
 from ledger.merkle import Frontier, leaf_hash, merkle_root
 from ledger.records import FRONT, RecordType, StepBody, end_body, frame_record, split_records
@@ -38,7 +39,7 @@ class Journal:
     Args:
         store: takes the blocks; closed with the journal.
         operator: the sequencer, signs headers.
-        front: bodies of the first four records: genesis, members, calendar, opening.
+        front: bodies of the first five records: genesis, members, calendar, opening, programs.
         chain_id: written into every header.
         head: content head before the first step.
         start: slot of the first step.
@@ -58,7 +59,7 @@ class Journal:
         self._store = store
         self._operator, self._chain_id, self._slots = operator, chain_id, slots
         self._height, self._steps = 0, 0
-        self._log, self._state = Frontier(), State()
+        self._log, self._state, self._executions = Frontier(), State(), Executions()
         self._content_head, self._slot = head, start
         self._pending = _Pending([], 0, start)
         self._closed = False
@@ -103,6 +104,7 @@ class Journal:
         """Write the end record, seal the last block and close the files; a second call does nothing."""
         if self._closed:
             return
+        self._add_executions()
         records = self._log.size + len(self._pending.records)
         if not self._pending.records:
             self._pending.first_slot = self._slot
@@ -118,8 +120,15 @@ class Journal:
         self._pending.records.append(record)
         self._pending.size += len(record)
         self._state.take(kind, body)
+        self._executions.take(kind, body)
+
+    def _add_executions(self) -> None:
+        """Say what the programs made of the steps of this block, if there are any."""
+        for body in self._executions.finish():
+            self._add(RecordType.EXEC, body)
 
     def _seal(self) -> None:
+        self._add_executions()
         records, log_size = self._pending.records, self._log.size
         leaves = [leaf_hash(record) for record in records]
         for leaf in leaves:

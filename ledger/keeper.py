@@ -22,6 +22,7 @@ from ledger.content import StepRecord, advance_heads, step_bytes
 from ledger.encoding import ABSENT, MAX_ROWS, SIGNATURE_BYTES, encode_bodies, signed_message
 from ledger.journal import Journal
 from ledger.keys import OPERATOR, Signer, sign_all, simulation_chain_id, simulation_signer
+from ledger.programs import installed_programs
 from ledger.records import Members, RecordType, StepBody
 from ledger.registrations import Authority, register
 from ledger.registry import Registry
@@ -320,7 +321,7 @@ class FullKeeper(DigestKeeper):
         journal = Journal(
             SegmentStore(folder / world_name(world)),
             operator,
-            (genesis, members.to_bytes(), calendar, opening),
+            (genesis, members.to_bytes(), calendar, opening, installed_programs().to_bytes()),
             chain_id,
             self.content_heads[world],
             int(worlds.start[world]),

@@ -12,6 +12,8 @@
 10 rotate   a key that takes the place of an old one
 11 revoke   a key that may no longer speak
 12 evidence two envelopes of one key under one sequence (`ledger.evidence`)
+13 program  hashes of the programs the ledger runs by (`ledger.programs`); ends the front
+14 exec     what a program made of the steps of a block (`ledger.executions`); behind the block's last step
 18 epoch    who orders blocks from here on, on what, promised by whom (`ledger.epochs`); alone in its block
 """
 
@@ -45,10 +47,12 @@ class RecordType(IntEnum):
     ROTATE = 10
     REVOKE = 11
     EVIDENCE = 12
+    PROGRAM = 13
+    EXEC = 14
     EPOCH = 18
 
 
-FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType.OPENING)
+FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType.OPENING, RecordType.PROGRAM)
 """What every ledger begins with, in this order."""
 
 
