@@ -1,6 +1,7 @@
 """The verbs of `digitalgrid ledger`: check, read and spoil signed ledgers; `experiments.cli` adds them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from market.errors import ConfigError
 
 Folder = Annotated[Path, typer.Argument(help="The ledger folder of a run, or the run folder.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+World = Annotated[int, typer.Option(min=0, help="World of a run of several.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -24,15 +26,7 @@ def verify_ledger(
     """
     from ledger.audit import verify
 
-    verdict = verify(_ledger_of(folder), _head_bytes(head))
-    if as_json:
-        found = verdict.head.hex() if verdict.head else None
-        _print_json({"ok": verdict.ok, "lines": list(verdict.lines), "counts": verdict.counts, "chain_head": found})
-    else:
-        for line in verdict.lines:
-            typer.echo(line)
-        typer.echo("verified" if verdict.ok else "NOT VERIFIED")
-    raise typer.Exit(0 if verdict.ok else 1)
+    _print_verdict(verify(_ledger_of(folder), _head_bytes(head)), ("verified", "NOT VERIFIED"), as_json)
 
 
 def show_ledger(
@@ -71,33 +65,196 @@ def show_ledger(
 
 def drill_ledger(
     folder: Folder,
-    places: Annotated[int, typer.Option(min=1, help="Bits to flip, one at a time, in a copy.")] = 1000,
+    places: Annotated[int, typer.Option(min=1, help="Damages to do, one at a time, to a copy.")] = 1000,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="flip, cut, zero, misplace or duplicate, again for each; flip if none.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Flip one bit at a time in a copy of a ledger and see whether verify finds each; exit code 1 if one is missed.
+    """Damage a copy of a ledger in one place at a time and see whether verify finds each; exit code 1 if one is missed.
 
     Example: `digitalgrid ledger drill runs/demo --places 1000`
     """
     from experiments.screen import with_progress
-    from ledger.drill import flip_bits
+    from ledger.drill import damage
 
-    where = _ledger_of(folder)
-    flips = with_progress("flipping", lambda progress: flip_bits(where, places, seed, progress))
-    missed = [flip for flip in flips if not flip.finding]
+    where, kinds = _ledger_of(folder), kind or ["flip"]
+    done = with_progress("damaging", lambda progress: damage(where, places, seed, kinds, progress))
+    missed = [damage for damage in done if not damage.finding]
     if as_json:
-        _print_json([vars(flip) for flip in flips])
+        _print_json([vars(damage) for damage in done])
     else:
-        for flip in (flips[:3], missed)[bool(missed)]:
-            typer.echo(f"{flip.file} byte {flip.byte} bit {flip.bit}: {flip.finding or 'MISSED'}")
-        typer.echo(f"{len(flips) - len(missed)} of {len(flips)} flipped bits found")
+        for one in (done[:3], missed)[bool(missed)]:
+            at = f"byte {one.byte} bit {one.bit}" if one.kind == "flip" else f"byte {one.byte} {one.kind}"
+            typer.echo(f"{one.file} {at}: {one.finding or 'MISSED'}")
+        what = "flipped bits" if kinds == ["flip"] else "damages"
+        typer.echo(f"{len(done) - len(missed)} of {len(done)} {what} found")
     raise typer.Exit(1 if missed else 0)
+
+
+def fsck_ledger(
+    folder: Folder,
+    signatures: Annotated[bool, typer.Option("--signatures", help="Also check every envelope's signature.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check frames, checksums, chain, roots and header signatures, without the market; exit code 1 on damage.
+
+    Example: `digitalgrid ledger fsck runs/demo`
+    """
+    from ledger.fsck import fsck
+
+    _print_verdict(fsck(_ledger_of(folder), signatures=signatures), ("whole", "DAMAGED"), as_json)
+
+
+def keys_of_ledger(
+    folder: Folder,
+    world: World = 0,
+    out: Annotated[Path | None, typer.Option(help="File to make; printed if not given.")] = None,
+) -> None:
+    """Write the public keys that receipts are checked with; give them to participants on a way they trust.
+
+    Example: `digitalgrid ledger keys runs/demo --out keys.json`
+    """
+    from ledger.receipts import administrators_of, keys_file
+
+    _write(keys_file(administrators_of(_world_of(folder, world))), out)
+
+
+def prove_record(
+    folder: Folder,
+    record: Annotated[str | None, typer.Argument(help="Leaf number, BLOCK/RECORD, or an envelope's id.")] = None,
+    party: Annotated[str | None, typer.Option(help="Whose envelope, with --slot.")] = None,
+    slot: Annotated[str | None, typer.Option(help="When it was sent: a slot number or 'yyyy-mm-dd hh:mm'.")] = None,
+    world: World = 0,
+    certificate: Annotated[Path | None, typer.Option(help="Cosignatures of the block, if several must sign.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to make; printed if not given.")] = None,
+) -> None:
+    """Write a receipt that shows offline, with the administrators' keys alone, that a record is in the ledger.
+
+    Example: `digitalgrid ledger prove runs/demo --party home-1 --slot "2018-04-22 10:00" --out receipt.json`
+    """
+    from ledger.proofs import find_envelope, find_record, prove
+    from ledger.receipts import load_file, make_receipt
+
+    where = _world_of(folder, world)
+    if record is not None and (party, slot) == (None, None):
+        place = find_record(where, record)
+    elif record is None and party is not None and slot is not None:
+        place = find_envelope(where, party, slot)
+    else:
+        raise ConfigError("no record is named", do="give RECORD, or --party and --slot")
+    cosigned = b"" if certificate is None else load_file(certificate)
+    _write(make_receipt(prove(where, place), cosigned).to_bytes(), out)
+
+
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(help="The receipt.")],
+    keys: Annotated[Path, typer.Option(help="The administrators' public keys, from `ledger keys`.")],
+    as_json: Json = False,
+) -> None:
+    """Check a receipt with nothing but public keys and say what it shows; exit code 1 if it shows nothing.
+
+    Example: `digitalgrid ledger verify-receipt receipt.json --keys keys.json`
+    """
+    from ledger.receipts import check_receipt, load_file, read_keys, read_receipt
+
+    administrators = read_keys(load_file(keys), str(keys))
+    facts = check_receipt(read_receipt(load_file(file), str(file)), administrators).describe()
+    if as_json:
+        _print_json(facts)
+        return
+    for name, fact in facts.items():
+        typer.echo(f"{name:<12} {fact}")
+    typer.echo("in the ledger")
+
+
+def compare_ledgers(
+    first: Folder,
+    second: Annotated[Path, typer.Argument(help="The other copy.")],
+    as_json: Json = False,
+) -> None:
+    """Compare two copies: equal, one a beginning of the other, or a fork with its evidence; exit code 1 if they differ.
+
+    Example: `digitalgrid ledger compare runs/demo copies/demo`
+    """
+    from ledger.comparing import compare_runs
+
+    found = compare_runs(_ledger_of(first), _ledger_of(second))
+    if as_json:
+        _print_json({name: comparison.describe() for name, comparison in found.items()})
+    else:
+        for name, comparison in found.items():
+            typer.echo(f"{name}: {comparison}")
+    raise typer.Exit(0 if all(comparison.agree for comparison in found.values()) else 1)
+
+
+def export_ledger(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    form: Annotated[str, typer.Option("--format", help="csv, or json: one object a line.")] = "csv",
+) -> None:
+    """Verify a ledger and write its orders, contracts, postings and readings as plain files.
+
+    Example: `digitalgrid ledger export runs/demo --out demo-records`
+    """
+    from experiments.ledger_files import write_records
+
+    for path, count in write_records(_ledger_of(folder), out, form).items():
+        typer.echo(f"{path}: {count} rows")
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "verify": verify_ledger,
+    "show": show_ledger,
+    "prove": prove_record,
+    "verify-receipt": verify_receipt,
+    "keys": keys_of_ledger,
+    "compare": compare_ledgers,
+    "fsck": fsck_ledger,
+    "export": export_ledger,
+    "drill": drill_ledger,
+}
+"""Verbs of this file by name."""
 
 
 def add_verbs(ledger_app: typer.Typer) -> None:
     """Put the verbs of this file under `ledger`."""
-    for name, verb in (("verify", verify_ledger), ("show", show_ledger), ("drill", drill_ledger)):
+    for name, verb in VERBS.items():
         ledger_app.command(name)(verb)
+
+
+def _print_verdict(verdict: Any, words: tuple[str, str], as_json: bool) -> None:
+    """Say what a check found and end with its exit code; `words` for good and bad."""
+    if as_json:
+        found = verdict.head.hex() if verdict.head else None
+        _print_json({"ok": verdict.ok, "lines": list(verdict.lines), "counts": verdict.counts, "chain_head": found})
+    else:
+        for line in (*verdict.lines, words[0] if verdict.ok else words[1]):
+            typer.echo(line)
+    raise typer.Exit(0 if verdict.ok else 1)
+
+
+def _write(data: bytes, out: Path | None) -> None:
+    """Make a new file, or print; raises ConfigError where the file stands already or cannot be written."""
+    if out is None:
+        typer.echo(data.decode())
+        return
+    try:
+        with out.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise ConfigError(f"cannot write: {error.strerror}", where=str(out), do="give another --out") from error
+    typer.echo(str(out))
+
+
+def _world_of(folder: Path, world: int) -> Path:
+    from ledger.audit import find_worlds
+
+    worlds = find_worlds(_ledger_of(folder))
+    if world >= len(worlds):
+        raise ConfigError(f"there is no world {world}", where="--world", do=f"give 0 to {len(worlds) - 1}")
+    return worlds[world]
 
 
 def _print_json(content: object) -> None:
