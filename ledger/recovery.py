@@ -1,0 +1,110 @@
+"""Recovery: what one surviving administrator holds, what was only on the lost ones, and a ledger to go on from.
+
+Everything in the survivor's diary is derived again. What it holds above the newest certificate it has seen may have
+been certified without it, or never. Certificates kept by others (receipts hold them, and so does the file beside the
+ledger) tell what was lost: a good certificate of a height the survivor does not reach names a block that is gone until
+somebody brings its bytes; one of a height where the survivor holds another block shows that its end was replaced.
+
+A certified block is on q diaries. It is on *this* one for certain only where it was replicated n of n. Nothing is
+signed here: to continue, the operators name administrators anew, who begin with the restored ledger.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.administrators import LedgerJudge, verify_signature
+from ledger.diary import recall
+from ledger.epochs import Entry
+from ledger.host import DIARY, read_diary
+from ledger.quorum import Administrators, Certificate, check_certificate, read_certificate
+from ledger.segment_store import SegmentStore
+from market.errors import LedgerError
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What one survivor tells.
+
+    - log: blocks that continue each other and were derived again; torn: bytes of an unfinished write left out;
+    - certified: how many of them are certified, by the survivor's own certificate or by those given;
+    - lost: heights certified elsewhere that the survivor does not hold; their bytes must be brought again;
+    - replaced: from which height on the survivor's blocks are not the certified ones, None if nowhere;
+    - doubtful: heights held above all certificates.
+    """
+
+    log: tuple[Entry, ...]
+    torn: int
+    certified: int
+    lost: tuple[int, ...]
+    replaced: int | None
+
+    @property
+    def doubtful(self) -> range:
+        """Heights held above all certificates, which may have been certified or not."""
+        return range(self.certified, len(self.log) if self.replaced is None else self.replaced)
+
+    def describe(self) -> list[str]:
+        """The list in words."""
+        lines = [f"{len(self.log)} blocks held, all derived again; {self.certified} of them certified"]
+        if self.torn:
+            lines.append(f"{self.torn} bytes of an unfinished write left out: nothing was signed for them")
+        if len(self.doubtful):
+            lines.append(f"{_span(self.doubtful)}: held, but no certificate was seen; participants may resubmit")
+        if self.replaced is not None:
+            lines.append(f"blocks from {self.replaced} on: replaced by certified ones that are not here")
+        for height in self.lost:
+            lines.append(f"block {height}: certified, and lost with the others; its records must be brought again")
+        return lines
+
+
+def recover(folder: Path, administrators: Administrators, known: Iterable[Certificate] = ()) -> Recovery:
+    """Read a survivor's diary; `known` are certificates kept elsewhere, each of which is checked.
+
+    Raises:
+        LedgerError: the diary is damaged, a block does not follow from those below, or a certificate is not good.
+    """
+    data = read_diary(folder / DIARY)
+    recalled = recall(data)
+    judge, log = LedgerJudge(), list[Entry]()
+    for block in recalled.blocks:
+        entry = judge.read(block)
+        why = judge.judge(log, entry)
+        if why:
+            raise LedgerError(why, where=str(folder))
+        log.append(entry)
+    own = [read_certificate(recalled.certificate)] if recalled.certificate else []
+    certified, lost, replaced = 0, list[int](), None
+    for certificate in sorted([*own, *known]):
+        check_certificate(administrators, certificate, verify_signature)
+        height = certificate.height
+        if height >= len(log):
+            lost.append(height)
+        elif log[height].digest == certificate.digest:
+            certified = max(certified, height + 1)
+        else:
+            lost.append(height)
+            replaced = height if replaced is None else min(replaced, height)
+    torn = len(data) - recalled.whole
+    return Recovery(tuple(log), torn, certified, tuple(sorted(set(lost))), replaced)
+
+
+def restore(recovery: Recovery, folder: Path, doubtful: bool = False) -> int:
+    """Write the survivor's certified blocks, and on request the doubtful ones, as one world's ledger; how many.
+
+    Raises:
+        LedgerError: the folder is not empty or cannot be written.
+    """
+    count = recovery.doubtful.stop if doubtful else recovery.certified
+    store = SegmentStore(folder)
+    for entry in recovery.log[:count]:
+        store.append(entry.height, entry.previous, entry.data)
+    store.wait()
+    store.close()
+    return count
+
+
+def _span(heights: range) -> str:
+    if len(heights) == 1:
+        return f"block {heights[0]}"
+    return f"blocks {heights[0]} to {heights[-1]}"
