@@ -17,7 +17,11 @@ from ledger.sim_parts import Memo
 
 
 class ViolationError(Exception):
-    """Something that must hold did not."""
+    """Something that must hold did not; `fork` holds the two certificates where two histories are certified."""
+
+    def __init__(self, what: str, fork: tuple[Certificate, Certificate] | None = None) -> None:
+        super().__init__(what)
+        self.fork = fork
 
 
 class Checks:
@@ -28,6 +32,7 @@ class Checks:
         self._promised: dict[int, int] = {}
         self._votes: dict[tuple[int, int, int], bytes] = {}
         self.certified: list[bytes] = []
+        self._newest: Certificate | None = None
 
     def watch(self, sender: int, sends: Sends) -> None:
         """Look at what an administrator says; raises ViolationError."""
@@ -68,7 +73,10 @@ class Checks:
             digest = self._memo.by_digest[digest].previous
         known = self._memo.by_digest[digest].height + 1 if digest != NO_BLOCK else 0
         if chain and known < len(self.certified):
-            raise ViolationError(f"two blocks of height {known} are certified")
+            fork = (self._newest, certificate) if self._newest else None
+            raise ViolationError(f"two blocks of height {known} are certified", fork)
+        if chain:
+            self._newest = certificate
         self.certified += reversed(chain)
 
     def _is_certified(self, digest: bytes) -> bool:

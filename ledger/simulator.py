@@ -12,11 +12,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
+from ledger.blocks import NO_BLOCK
+from ledger.conviction import Branch, convict
+from ledger.epochs import Entry
 from ledger.host import Host
 from ledger.messages import Append, Message, Prepare, TakeOver, Tick
+from ledger.quorum import Certificate
 from ledger.replica_state import EVERYONE, Role, Sends, replicated
 from ledger.sim_bugs import BUGS
 from ledger.sim_checks import Checks, ViolationError
+from ledger.sim_liar import Liar
 from ledger.sim_parts import CHAIN, Memo, SimulatedCrashError, SimulatedDisk, SimulatedJudge, key_of, signer_of, verify
 
 SIZES = ((3, 2), (4, 3), (5, 3))
@@ -28,11 +33,12 @@ QUIET_ROUNDS = 10
 
 @dataclass
 class Run:
-    """What one seed came to: what was violated (empty if nothing), and what happened, counted."""
+    """What one seed came to: what was violated (empty if nothing), whom that convicts, and what happened, counted."""
 
     seed: int
     size: tuple[int, int]
     violation: str = ""
+    convicted: frozenset[int] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -49,6 +55,21 @@ def simulate(seed: int, bug: str = "") -> Run:
     return world.run
 
 
+def simulate_liar(seed: int, size: tuple[int, int]) -> Run:
+    """Run one seed with the last administrator lying; only that two histories are certified is a violation then.
+
+    A liar may stop an epoch change, so nothing is asked of the calm.
+    """
+    world = _World(seed, "", size, liar=True)
+    try:
+        world.trouble()
+    except ViolationError as violation:
+        world.run.violation = str(violation)
+        world.convict(violation)
+    world.count("certified blocks", len(world.checks.certified))
+    return world.run
+
+
 def find_bug(bug: str, seeds: Iterable[int]) -> Run | None:
     """The first seed that shows a planted bug."""
     return next((run for run in (simulate(seed, bug) for seed in seeds) if run.violation), None)
@@ -57,15 +78,16 @@ def find_bug(bug: str, seeds: Iterable[int]) -> Run | None:
 class _World:
     """Administrators, their machines and the network between them."""
 
-    def __init__(self, seed: int, bug: str) -> None:
+    def __init__(self, seed: int, bug: str, size: tuple[int, int] | None = None, liar: bool = False) -> None:
         self.dice = dice = Random(seed)
-        self.size = n, quorum = SIZES[dice.randrange(len(SIZES))]
+        self.size = n, quorum = size or SIZES[dice.randrange(len(SIZES))]
+        self._liar = n - 1 if liar else -1
         self.run = Run(seed, self.size)
         self._rates = dice.random() * 0.2, dice.random() * 0.1
         self._kind, administrators, disk = BUGS[bug]
         self._administrators = administrators(CHAIN, tuple(key_of(i) for i in range(n)), quorum)
         self._memo = Memo()
-        self.checks = Checks(self._memo)
+        self.checks = Checks(self._memo, frozenset({self._liar}))
         self.judges = [SimulatedJudge(signer_of(i), self._memo) for i in range(n)]
         crash_rate = dice.random() * 0.02
         self.disks: list[SimulatedDisk] = [disk(dice, crash_rate) for _ in range(n)]
@@ -213,4 +235,19 @@ class _World:
 
     def _start(self, i: int) -> Host:
         replica = self._kind(i, self._administrators, signer_of(i), verify, self.judges[i], SLACK_MS)
+        if i == self._liar:
+            return Liar(replica, self.disks[i], self.judges[i], self.dice)
         return Host(replica, self.disks[i])
+
+    def convict(self, violation: ViolationError) -> None:
+        """Whom the two certificates of a violation convict."""
+        if violation.fork:
+            branches = [Branch(self._log_below(certificate), certificate) for certificate in violation.fork]
+            self.run.convicted = convict(self._administrators, branches[0], branches[1], verify)
+
+    def _log_below(self, certificate: Certificate) -> list[Entry]:
+        log, digest = [], certificate.digest
+        while digest != NO_BLOCK:
+            log.append(self._memo.by_digest[digest])
+            digest = log[-1].previous
+        return log[::-1]
