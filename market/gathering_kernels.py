@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from market.orders import Kind, Side
+from market.pricing import kernel
 from market.tables import Table
 from market.units import PRICE_BOUND, Int
 
@@ -46,7 +47,7 @@ class Gathered(NamedTuple):
     table: Table
 
 
-@njit(cache=True)
+@kernel
 def count_bids(table: Table, areas: int, start: Int) -> tuple[int, int]:
     """Count the bids of each market into start[market + 1], and sum up.
 
@@ -72,7 +73,7 @@ def count_bids(table: Table, areas: int, start: Int) -> tuple[int, int]:
     return IN_ORDER, start[markets] if in_order else -1 - start[markets]
 
 
-@njit(cache=True)
+@kernel
 def place_bids(table: Table, start: Int, place: Int) -> None:
     """Rows of each market in order of arrival, into `place` (bids,)."""
     market, kind, sequence = table["market"], table["kind"], table["sequence"]
@@ -121,7 +122,7 @@ def gather_bids(table: Table, markets: int, areas: int, nodes: int) -> tuple[int
     )
 
 
-@njit(cache=True)
+@kernel
 def sort_few(key: Int, count: int) -> None:
     """Sort keys by insertion."""
     for at in range(1, count):
@@ -132,7 +133,7 @@ def sort_few(key: Int, count: int) -> None:
         key[back + 1] = value
 
 
-@njit(cache=True)
+@kernel
 def sort_many(key: Int, other: Int, count: int, low_bit: int, bits: int, first: Int) -> Int:
     """Sort keys by the `bits` bits from `low_bit` on, digit by digit, stable; returns the array they end in."""
     most = WIDE_BITS if count >= MANY else DIGIT_BITS
@@ -155,7 +156,7 @@ def sort_many(key: Int, other: Int, count: int, low_bit: int, bits: int, first: 
     return key
 
 
-@njit(cache=True)
+@kernel
 def width(value: int) -> int:
     """Bits of a number >= 0."""
     bits = 0

@@ -40,7 +40,7 @@ MOST_LISTED = 10
 EXTRA_PATHS = 100_000
 """Paths beyond the numbered ones that the contracts of one call may take on a meshed grid."""
 SHARED_FROM = 100_000
-"""Bids of a call from which threads share its markets."""
+"""Orders of a call from which threads share its markets."""
 
 
 class Cleared(NamedTuple):
@@ -114,9 +114,19 @@ def clear(
 
     Grids whose limits are fences only; `limit_wh` (markets, limits) stands in for the grid's own bounds.
     """
-    bids = gather(grid, orders, len(capacity_wh))
+    from market.splitting_kernels import Rules, clear_table
+
+    network = network_of(grid)
+    rules = Rules(design.band_mjpy_kwh[0], design.margin == "pro-rata", design.lot_wh, len(grid.lines) > 0)
     room = room_of(design, grid, capacity_wh, flow_wh, limit_wh)
-    return Cleared(bids, _clear(design, grid, bids, room))
+    network.paths.extras[0] = 0
+    if len(orders) >= SHARED_FROM and not network.paths.extra.size:
+        bids = gather(grid, orders, len(room))
+        return Cleared(bids, _clear_in_threads(network, rules, bids, room, len(grid.areas)))
+    status, market, proof, bids, result = clear_table(orders, room, network, rules, len(grid.areas))
+    _check_rows(status)
+    _check_proof(market, proof)
+    return Cleared(bids, result)
 
 
 def clear_without_limits(design: MarketDesign, grid: Grid, orders: Table, markets: int) -> Int:
@@ -167,17 +177,30 @@ def _volume(bids: "Gathered", result: "Result", markets: int) -> Int:
 
 def gather(grid: Grid, orders: Table, markets: int) -> "Gathered":
     """Bids of every market by area, price, side and arrival, not sorted yet; raises ValueError for impossible rows."""
-    from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS, gather_bids
+    from market.gathering_kernels import gather_bids
 
     bids: Gathered
     status, bids = gather_bids(orders, markets, len(grid.areas), network_of(grid).subsets.areas)
+    _check_rows(status)
+    return bids
+
+
+def _check_rows(status: int) -> None:
+    from market.gathering_kernels import IN_ORDER, NO_SUCH_BOOK, OUT_OF_BOUNDS
+
     if status != IN_ORDER:
         what = {
             NO_SUCH_BOOK: "an order names an area or market that does not exist",
             OUT_OF_BOUNDS: "an order's price or energy is out of bounds",
         }
         raise ValueError(what.get(status, "an order's side is neither buy nor sell"))
-    return bids
+
+
+def _check_proof(market: int, status: int) -> None:
+    from market.splitting_kernels import PROVED
+
+    if status != PROVED:
+        raise AssertionError(f"market {market} could not be proved optimal (status {status}): no result is given")
 
 
 def room_of(design: MarketDesign, grid: Grid, capacity_wh: Int, flow_wh: Int, limit_wh: Int | None) -> Int:
@@ -213,33 +236,23 @@ def lowest_prices(grid: Grid, orders: Table, room: Int, floor: int) -> Int:
     return price[:, : len(grid.areas)]
 
 
-def _clear(design: MarketDesign, grid: Grid, bids: "Gathered", room: Int) -> "Result":
-    from market.splitting_kernels import Rules, make_result
+def _clear_in_threads(network: "Network", rules: "Rules", bids: "Gathered", room: Int, areas: int) -> "Result":
+    from concurrent.futures import ThreadPoolExecutor
 
-    network = network_of(grid)
-    rules = Rules(
-        int(design.band_mjpy_kwh[0]), design.margin == "pro-rata", design.lot_wh, bool(len(network.lines.source))
-    )
-    network.paths.extras[0] = 0
-    result: Result = make_result(bids, network, len(grid.areas))
-    parts = _parts(bids.start, bool(network.paths.extra.size))
-    if len(parts) == 1:
-        _clear_part(network, rules, bids, room, result, *parts[0])
-    else:
-        from concurrent.futures import ThreadPoolExecutor
+    from market.splitting_kernels import make_result
 
-        with ThreadPoolExecutor(len(parts)) as pool:
-            list(pool.map(lambda part: _clear_part(network, rules, bids, room, result, *part), parts))
+    result: Result = make_result(bids, network, areas)
+    parts = _parts(bids.start)
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(lambda part: _clear_part(network, rules, bids, room, result, *part), parts))
     return result
 
 
-def _parts(start: Int, in_order: bool) -> list[tuple[int, int]]:
-    """Markets as runs, one for each thread, of about as many bids; one run where they are few or must be in order."""
-    markets, bids = len(start) - 1, int(start[-1])
-    if bids < SHARED_FROM or in_order:
-        return [(0, markets)]
+def _parts(start: Int) -> list[tuple[int, int]]:
+    """Markets as runs, one for each thread, of about as many bids."""
     from numba import get_num_threads
 
+    markets, bids = len(start) - 1, int(start[-1])
     threads = min(get_num_threads(), markets)
     edges = np.searchsorted(start, bids * np.arange(threads + 1) // threads)
     edges[0], edges[-1] = 0, markets
@@ -250,12 +263,10 @@ def _clear_part(
     network: "Network", rules: "Rules", bids: "Gathered", room: Int, result: "Result", first: int, last: int
 ) -> None:
     from market.gathering_kernels import sort_markets
-    from market.splitting_kernels import PROVED, clear_markets
+    from market.splitting_kernels import clear_markets
 
     sort_markets(bids, rules.floor, first, last)
-    market, status = clear_markets(bids, room, network, rules, result, first, last)
-    if status != PROVED:
-        raise AssertionError(f"market {market} could not be proved optimal (status {status}): no result is given")
+    _check_proof(*clear_markets(bids, room, network, rules, result, first, last))
 
 
 def write_contracts(

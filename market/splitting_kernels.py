@@ -17,7 +17,7 @@ from market.allocation_kernels import Balance, fill_gaps, fill_orders, is_proved
 from market.contract_kernels import Legs, Pairs, Paths, Queues, pair_market, route
 from market.cut_kernels import descend_by_cuts, lower_by_cuts
 from market.exchange import NO_PRICE
-from market.gathering_kernels import Gathered
+from market.gathering_kernels import IN_ORDER, Gathered, gather_bids, sort_markets
 from market.pricing import Book, Lines, Slopes, Subsets, descend, kernel, lower_to_minimum, make_slopes, move, set_slope
 from market.tables import Table
 from market.units import Int
@@ -246,6 +246,23 @@ def clear_markets(
         out.routed[market] = routed
         write_prices(book, network.ends, flow, filled, work.price, out.price[market])
     return -1, PROVED
+
+
+@njit(cache=True)
+def clear_table(
+    table: Table, room: Int, network: Network, rules: Rules, areas: int
+) -> tuple[int, int, int, Gathered, Result]:
+    """From the order table to the result in one call, for few orders: handing arrays over and back costs them most.
+
+    Returns the status of the rows, what `clear_markets` returns, the bids and the result.
+    """
+    status, bids = gather_bids(table, len(room), areas, network.subsets.areas)
+    result = make_result(bids, network, areas)
+    if status != IN_ORDER:
+        return status, -1, PROVED, bids, result
+    sort_markets(bids, rules.floor, 0, len(room))
+    market, proof = clear_markets(bids, room, network, rules, result, 0, len(room))
+    return status, market, proof, bids, result
 
 
 @njit(cache=True, nogil=True)

@@ -122,8 +122,12 @@ def test_threads_and_neighbours_change_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_market_that_cannot_be_proved_stops_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail-stop: no result is given when the certificate does not hold."""
-    monkeypatch.setattr("market.splitting_kernels.clear_markets", lambda *_: (3, 2))
     grid, orders, capacity, flow = random_case(1)
+    monkeypatch.setattr("market.splitting_kernels.clear_table", lambda *_: (0, 3, 2, None, None))
+    with pytest.raises(AssertionError, match="market 3 could not be proved optimal"):
+        clear(grid, orders, capacity, flow)
+    monkeypatch.setattr("market.splitting_kernels.clear_markets", lambda *_: (3, 2))
+    monkeypatch.setattr("market.splitting.SHARED_FROM", 1)
     with pytest.raises(AssertionError, match="market 3 could not be proved optimal"):
         clear(grid, orders, capacity, flow)
 
