@@ -290,7 +290,7 @@ def _own_paths(grid: Grid, path: Int, source: Int) -> tuple[Int, tuple[Steps, ..
     network = network_of(grid)
     graph, known = expand(grid), {steps: row for row, steps in enumerate(grid.paths)}
     steps_of: dict[tuple[int, int], Steps] = {}
-    for row, area in {(int(r), int(a)) for r, a in zip(path, source, strict=True)}:
+    for row, area in sorted({(int(r), int(a)) for r, a in zip(path, source, strict=True)}):
         steps = graph.paths[row] if row >= 0 else tuple(int(s) for s in network.paths.extra[-1 - row] if s)
         steps_of[row, area] = own_steps(grid, area, steps)
     more = sorted({steps for steps in steps_of.values() if steps not in known}, key=lambda s: (len(s), s))
