@@ -18,6 +18,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 def verify_ledger(
     folder: Folder,
     head: Annotated[str | None, typer.Option(help="Chain head remembered from the run, in hexadecimal.")] = None,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="Execute with the installed programs where others are registered.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Derive everything in a ledger again and name the first record that differs; exit code 1 then.
@@ -26,7 +29,7 @@ def verify_ledger(
     """
     from ledger.audit import verify
 
-    _print_verdict(verify(_ledger_of(folder), _head_bytes(head)), ("verified", "NOT VERIFIED"), as_json)
+    _print_verdict(verify(_ledger_of(folder), _head_bytes(head), trust_source), ("verified", "NOT VERIFIED"), as_json)
 
 
 def show_ledger(
