@@ -8,9 +8,12 @@ import numpy as np
 
 from ledger.content import fixed_dtype
 from ledger.encoding import SAYS_PLAN, SAYS_READING, SIGNATURE_BYTES, decode_heads, record_id
+from ledger.executions import describe_execution
 from ledger.journal import read
 from ledger.keys import key_id_of
 from ledger.outages import read_outage
+from ledger.programs import describe_programs
+from ledger.reasons import NO_REASON
 from ledger.records import RecordType, StepBody, read_members, read_step, split_envelope
 from ledger.rules import Genesis, Rules, read_genesis
 from market.contracts import CONTRACT, CONTRACT_WIRE
@@ -53,6 +56,11 @@ def contracts_in(folder: Path) -> tuple[Rules, Table]:
     return reader.genesis.rules, leave_curtailed(contracts, curtailed)
 
 
+def _hash_or_none(said: np.void) -> str | None:
+    """A hash of an envelope's head in hexadecimal, None where the device does not say."""
+    return None if bytes(said) == NO_REASON else bytes(said).hex()
+
+
 class _Reader:
     """Keeps what later records need from the first ones: rules and keys."""
 
@@ -81,6 +89,10 @@ class _Reader:
             return self._describe_step(body)
         if kind == RecordType.OUTAGE:
             return self._describe_outage(body)
+        if kind == RecordType.PROGRAM:
+            return describe_programs(body)
+        if kind == RecordType.EXEC:
+            return describe_execution(body)
         return {"bytes": len(body)}
 
     def _describe_genesis(self, body: bytes) -> dict[str, Any]:
@@ -110,6 +122,8 @@ class _Reader:
             "party": self._names.get(bytes(head["key"]), bytes(head["key"]).hex()),
             "sequence": int(head["sequence"]),
             "slot": self._label(int(head["slot"])),
+            "policy": _hash_or_none(head["policy"]),
+            "observation": _hash_or_none(head["observation"]),
             "plan_wh": int(head["plan"]) if head["says"] & SAYS_PLAN else None,
             "reading_wh": int(head["reading"]) if head["says"] & SAYS_READING else None,
             "orders": len(codes),
