@@ -8,8 +8,10 @@ day from the gate on, and every open slot. The world and a device write the same
 
 import hashlib
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from agents.devices import Battery
 from agents.observing import DAY, View
@@ -54,29 +56,33 @@ def hash_policy(policy: Policy) -> bytes:
 def write_knowledge(view: View) -> list[list[bytes]]:
     """Bytes of what each party of a view knew, by world and party."""
     worlds, parties = view.stored_wh.shape
-    count = view.position_wh.shape[-1]
+    count, battery = view.position_wh.shape[-1], view.battery
     reach = min(max(view.gate + DAY, view.open_first + count), view.net_wh.shape[-1])
-    battery, one = view.battery, np.ones((worlds, parties, 1), np.int64)
-    devices = (battery.power_wh, battery.capacity_wh, battery.efficiency_ppm, battery.wear_mjpy_kwh)
-    owned = (*devices, view.cost, view.thermal_wh, view.export_limit_wh)
     fixed = (LAYOUT, view.slot_of_day, view.slots_per_day, view.gate, view.open_first, view.role, count, reach)
-    columns = [
-        *(one * number for number in fixed),
-        view.stored_wh[..., None],
-        *(one * column[:, None] for column in owned),
+    devices = (battery.power_wh, battery.capacity_wh, battery.efficiency_ppm, battery.wear_mjpy_kwh)
+    columns: tuple[npt.NDArray[Any], ...] = (
         view.plan_wh,
         view.net_wh[..., :reach],
-        one * view.solar_wh_kw[..., :reach],
-        one * view.outside[..., :reach],
-        one * view.traded_ppm,
+        view.solar_wh_kw[..., :reach],
+        view.outside[..., :reach],
+        view.traded_ppm,
         view.position_wh,
-        one * view.best_bid,
-        one * view.best_ask,
+        view.best_bid,
+        view.best_ask,
         view.live.reshape(worlds, parties, 2 * count),
-    ]
-    data = np.concatenate(columns, -1, dtype=_WIRE, casting="unsafe").tobytes()
-    size = len(data) // (worlds * parties)
-    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    )
+    # filled in place: in a signed world this runs for every role in every step
+    out = np.empty((worlds, parties, len(HEAD) + sum(column.shape[-1] for column in columns)), _WIRE)
+    out[..., : len(fixed)] = fixed
+    out[..., len(fixed)] = view.stored_wh
+    for place, column in enumerate((*devices, view.cost, view.thermal_wh, view.export_limit_wh), len(fixed) + 1):
+        out[..., place] = column
+    at = len(HEAD)
+    for column in columns:
+        out[..., at : at + column.shape[-1]] = column
+        at += column.shape[-1]
+    data, size = out.tobytes(), at * _WIRE.itemsize
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
     return [pieces[first : first + parties] for first in range(0, len(pieces), parties)]
 
 
