@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ledger.blocks import NO_BLOCK, header_hash, read_block
+from ledger.merkle import leaf_hash, merkle_root
 from ledger.quorum import Administrators, Verify
 from ledger.records import RecordType, frame_record, split_records
 from market.errors import LedgerError
@@ -110,15 +111,20 @@ class Entry(NamedTuple):
 
 
 def open_entry(data: bytes) -> Entry:
-    """Cut a block; raises LedgerError unless it is one block, with an epoch start alone or not at all."""
+    """Cut a block; raises LedgerError unless its records are those of its header, an epoch start alone or not at all.
+
+    The hash that is signed is the header's: without this a sequencer could give one hash two bodies.
+    """
     block = read_block(data, "")
     header = block.header
-    start = None
-    if block.records[:1] == bytes([RecordType.EPOCH]):
-        records = list(split_records(block.records))
-        if len(records) != 1:
-            raise LedgerError("an epoch start does not stand alone in its block")
-        start = read_epoch_start(records[0][1])
+    records = list(split_records(block.records))
+    root = merkle_root(leaf_hash(frame_record(kind, body)) for kind, body in records)
+    if (root, len(records)) != (header.records_root, header.records):
+        raise LedgerError("records are not those the header names")
+    starts = [body for kind, body in records if kind == RecordType.EPOCH]
+    if starts and len(records) != 1:
+        raise LedgerError("an epoch start does not stand alone in its block")
+    start = read_epoch_start(starts[0]) if starts else None
     return Entry(header.epoch, header.height, header.previous, header_hash(block.header_bytes), data, start)
 
 

@@ -13,6 +13,7 @@ from random import Random
 from ledger.blocks import Header, header_message
 from ledger.encoding import SIGNATURE_BYTES
 from ledger.epochs import Entry, open_entry, tip_of
+from ledger.merkle import leaf_hash, merkle_root
 from ledger.records import RecordType, frame_record
 from ledger.replica_state import Sign
 
@@ -85,7 +86,7 @@ class SimulatedJudge:
             epoch=epoch,
             height=tip.length,
             previous=tip.digest,
-            records_root=hashlib.sha256(record).digest(),
+            records_root=merkle_root([leaf_hash(record)]),
             records=1,
             record_bytes=len(record),
             first_slot=0,
