@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,9 @@ from agents.policies import Policy, Stream
 from agents.policy_file import PolicyFile, read_policy_file
 from agents.quoting import Quote, quote
 from ledger.encoding import ABSENT, encode_bodies, signed_message
-from ledger.keys import Signer, create_key_file, is_simulation, load_signer
+from ledger.key_files import PASSPHRASE, ask_secret, is_locked
+from ledger.keys import KeyKind, Signer, create_key_file, is_simulation, load_signer
+from ledger.pkcs11 import PIN, SCHEME, create_token_key, open_token_signer, read_uri
 from ledger.reasons import name_observation
 from market.errors import ConfigError, DataError, DigitalGridError, PolicyError
 from market.opening import open_range
@@ -198,11 +200,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("give POLICY and --key FILE, or --new-key FILE")
     try:
         if given.new_key is not None:
-            print(create_key_file(given.new_key).public_key.hex())
+            print(_new_signer(given.new_key, given.kind).public_key.hex())
         else:
             serve(
                 read_policy_file(given.policy),
-                load_signer(given.key),
+                _open_signer(given.key),
                 sys.stdin.buffer,
                 sys.stdout.buffer,
                 given.simulation,
@@ -216,6 +218,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _open_signer(key: str) -> Signer:
+    """The signer of a key file, locked or not, or of a key in a token."""
+    if key.startswith(SCHEME):
+        return open_token_signer(read_uri(key), ask_secret(PIN, "PIN of the token") or "")
+    path = Path(key)
+    if is_locked(path):
+        passphrase = ask_secret(PASSPHRASE, f"passphrase of {path.name}")
+        return load_signer(path, passphrase.encode() if passphrase else None)
+    signer = load_signer(path)
+    _warn(path)
+    return signer
+
+
+def _new_signer(key: str, kind: KeyKind) -> Signer:
+    """A new key in a file, locked where a passphrase is given, or in a token."""
+    if key.startswith(SCHEME):
+        return create_token_key(read_uri(key), ask_secret(PIN, "PIN of the token") or "", kind)
+    path = Path(key)
+    passphrase = ask_secret(PASSPHRASE, f"passphrase for {path.name}, empty for none")
+    signer = create_key_file(path, passphrase.encode() if passphrase else None, kind)
+    if not passphrase:
+        _warn(path)
+    return signer
+
+
+def _warn(path: Path) -> None:
+    print(f"digitalgrid device: {path.name} is not locked with a passphrase (set {PASSPHRASE})", file=sys.stderr)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="digitalgrid device",
@@ -223,10 +254,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: digitalgrid device home.onnx --key home-1.pem",
     )
     parser.add_argument("policy", metavar="POLICY", type=Path, nargs="?", help="exported policy, NAME.onnx")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the device's private key (PKCS #8)")
+    parser.add_argument("--key", metavar="KEY", help="the device's private key: a PKCS #8 file or a pkcs11: URI")
     parser.add_argument(
-        "--new-key", type=Path, metavar="FILE", help="make a private key, print its public key, and end"
+        "--new-key", metavar="KEY", help="make a private key, file or pkcs11: URI, print its public key, and end"
     )
+    parser.add_argument("--kind", choices=get_args(KeyKind), default="ed25519", help="kind of a new key")
     parser.add_argument("--simulation", action="store_true", help="take part in a simulated market")
     return parser
 

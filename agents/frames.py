@@ -34,7 +34,9 @@ LENGTH_BYTES = 4
 BRIGHTEST_WH_KW = 1 << 16
 """No kW of PV yields as much in a slot; keeps forecasts far from the end of int64."""
 PRICES = 1 - PRICE_BOUND, PRICE_BOUND - 1
-PUBLIC_KEY_BYTES, SIGNATURE_BYTES, DIGEST_BYTES = 32, 64, 32
+SIGNATURE_BYTES, DIGEST_BYTES = 64, 32
+PUBLIC_KEY_BYTES = 32, 33
+"""Lengths of public keys: Ed25519, P-256."""
 
 Message = dict[str, Any]
 Row = TypeVar("Row")
@@ -91,7 +93,7 @@ class Hello:
         """As received."""
         read = _Reader("hello", message, {"format", "public_key", "policy"})
         read.format()
-        return cls(read.octets("public_key", PUBLIC_KEY_BYTES), read.octets("policy", DIGEST_BYTES))
+        return cls(read.octets("public_key", *PUBLIC_KEY_BYTES), read.octets("policy", DIGEST_BYTES))
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class Enrolment:
     def from_message(cls, message: Message) -> "Enrolment":
         """As received."""
         read = _Reader("enrolment", message, {"public_key", "proof"})
-        return cls(read.octets("public_key", PUBLIC_KEY_BYTES), read.octets("proof", SIGNATURE_BYTES))
+        return cls(read.octets("public_key", *PUBLIC_KEY_BYTES), read.octets("proof", SIGNATURE_BYTES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,10 +283,10 @@ class _Reader:
         """A list, each element read alike."""
         return self._read(name, lambda value: tuple(map(read, _list(value))))
 
-    def octets(self, name: str, count: int | None = None) -> bytes:
-        """Bytes in lower-case hexadecimal."""
+    def octets(self, name: str, *counts: int) -> bytes:
+        """Bytes in lower-case hexadecimal, as many as one of the counts, if any are given."""
         data: bytes = self._read(name, bytes.fromhex)
-        if data.hex() != self._message[name] or (count is not None and len(data) != count):
+        if data.hex() != self._message[name] or (counts and len(data) not in counts):
             raise self.fault(name)
         return data
 

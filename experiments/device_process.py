@@ -10,11 +10,9 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 import agents
 from agents.frames import Enrolment, Genesis, Hello, Message, Report, Said, enrolment_message, read_frame, write_frame
-from ledger.keys import check_public_key, is_signed_by
+from ledger.keys import is_signed_by, read_verifier
 from market.errors import DataError, LedgerError, PolicyError
 
 PATIENCE_S = 10
@@ -53,9 +51,8 @@ class DeviceProcess:
         self._send(genesis.to_message())
         enrolment = Enrolment.from_message(self._receive())
         key = enrolment.public_key
-        check_public_key(key)
         message = enrolment_message(genesis.chain_id, key)
-        proved = is_signed_by(Ed25519PublicKey.from_public_bytes(key), enrolment.proof, message)
+        proved = is_signed_by(read_verifier(key), enrolment.proof, message)
         if not proved or key != self.hello.public_key:
             raise LedgerError("the device does not prove that it holds its key", where=key.hex())
 

@@ -1,6 +1,6 @@
 """Evidence: two envelopes of one key with one sequence and different bytes, both signed (record type 12).
 
-    version u8 | kind u8 | key 32 or 33 | length u32 | envelope | envelope
+    version u8 | kind u8 and key | length u32 | envelope | envelope
 
 A device speaks once under a sequence; two statements show a lying device or a copied key. The record stands alone: the
 key is in it, its id is in both envelopes, so anyone convicts with nothing else at hand. The envelope with the smaller
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ledger.encoding import SIGNATURE_BYTES, is_well_formed, record_id, signed_message
 from ledger.keys import is_signed_by, key_id_of, read_verifier
-from ledger.p256 import P256_KEY_BYTES
+from ledger.records import join_key, take_key
 from market.errors import LedgerError
 
 VERSION = 1
@@ -46,8 +46,7 @@ class Equivocation:
 
     def to_bytes(self) -> bytes:
         """Body of the record."""
-        kind = 2 if len(self.public_key) == P256_KEY_BYTES else 1
-        return bytes([VERSION, kind]) + self.public_key + _LENGTH.pack(len(self.first)) + self.first + self.second
+        return bytes([VERSION]) + join_key(self.public_key) + _LENGTH.pack(len(self.first)) + self.first + self.second
 
 
 def accuse(public_key: bytes, one: bytes, other: bytes) -> Equivocation:
@@ -63,12 +62,11 @@ def read_equivocation(body: bytes) -> Equivocation:
         LedgerError: not exactly one record of this version, or it does not convict: envelopes not well formed, of
             different keys, chains or sequences, equal but for their signatures, out of order, or not signed.
     """
-    size = {1: 32, 2: P256_KEY_BYTES}.get(body[1] if len(body) > 1 else 0)
-    if size is None or body[0] != VERSION or len(body) < 2 + size + _LENGTH.size:
+    public_key, at = take_key(body, 1)
+    if body[0] != VERSION or len(body) < at + _LENGTH.size:
         raise LedgerError("evidence is too short or not of this version")
-    at = 2 + size + _LENGTH.size
-    split = at + _LENGTH.unpack_from(body, 2 + size)[0]
-    said = Equivocation(body[2 : 2 + size], body[at:split], body[split:])
+    split = at + _LENGTH.size + _LENGTH.unpack_from(body, at)[0]
+    said = Equivocation(public_key, body[at + _LENGTH.size : split], body[split:])
     _check(said)
     return said
 

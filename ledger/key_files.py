@@ -70,12 +70,12 @@ def is_locked(path: Path) -> bool:
     return path.is_file() and _LOCKED in path.read_bytes()
 
 
-def ask_passphrase(why: str) -> bytes | None:
-    """The passphrase from the environment, else from a prompt where a person sits at the terminal, else None."""
-    said = os.environ.get(PASSPHRASE)
+def ask_secret(variable: str, what: str) -> str | None:
+    """A secret from the environment, else from a prompt where a person sits at the terminal, else None."""
+    said = os.environ.get(variable)
     if said is None and sys.stdin.isatty():
-        said = getpass.getpass(f"{why}: ")
-    return said.encode() if said else None
+        said = getpass.getpass(f"{what}: ")
+    return said or None
 
 
 def lock(plain: bytes, passphrase: bytes) -> bytes:

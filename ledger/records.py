@@ -1,7 +1,7 @@
 """Records: what a block holds, each as type u8 | length u32 | body, big-endian.
 
 1 genesis   canonical JSON of `ledger.rules`
-2 members   chain 16 | operator key 32 | then party u16 and public key 32 for each party
+2 members   chain 16 | operator key | then party u16 and key for each party; a key is its kind u8 and 32 or 33 bytes
 3 calendar  line capacities and outside prices of the world
 4 opening   contracts of last resort of the slots whose gates closed before the first step
 5 envelope  the verbatim bytes, then one refusal code u8 per row
@@ -23,12 +23,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ledger.encoding import ENVELOPE_HEAD, ROW_BYTES, SHORTEST
+from ledger.keys import CHAIN_ID_BYTES
+from ledger.p256 import P256_KEY_BYTES
 from market.errors import LedgerError
 
 _FRONT = struct.Struct(">BI")
-_MEMBER = struct.Struct(">H32s")
+_PARTY = struct.Struct(">H")
 _REFUSED = struct.Struct(">32sB")
 _END = struct.Struct(">IQ32s")
+_KEY_BYTES = {1: 32, 2: P256_KEY_BYTES}
+_KIND_OF = {size: kind for kind, size in _KEY_BYTES.items()}
 _ROWS_AT = ENVELOPE_HEAD.fields["rows"][1] if ENVELOPE_HEAD.fields else 0
 
 
@@ -89,14 +93,35 @@ class Members:
 
     def to_bytes(self) -> bytes:
         """Body of the members record."""
-        return self.chain_id + self.operator + b"".join(_MEMBER.pack(*member) for member in self.keys)
+        parties = (_PARTY.pack(party) + join_key(key) for party, key in self.keys)
+        return b"".join([self.chain_id, join_key(self.operator), *parties])
 
 
 def read_members(body: bytes) -> Members:
-    """Members from a record body; raises LedgerError on a wrong length."""
-    if len(body) < 48 or (len(body) - 48) % _MEMBER.size:
-        raise LedgerError("members record has a wrong length")
-    return Members(body[:16], body[16:48], tuple(_MEMBER.iter_unpack(body[48:])))
+    """Members from a record body; raises LedgerError unless it is exactly one."""
+    chain_id, at = body[:CHAIN_ID_BYTES], CHAIN_ID_BYTES
+    operator, at = take_key(body, at)
+    keys = []
+    while at < len(body):
+        if at + _PARTY.size > len(body):
+            raise LedgerError("members record has a wrong length")
+        key, after = take_key(body, at + _PARTY.size)
+        keys.append((_PARTY.unpack_from(body, at)[0], key))
+        at = after
+    return Members(chain_id, operator, tuple(keys))
+
+
+def join_key(public_key: bytes) -> bytes:
+    """A public key as records write it: its kind u8 (1 Ed25519, 2 P-256), then its bytes."""
+    return bytes([_KIND_OF[len(public_key)]]) + public_key
+
+
+def take_key(data: bytes, at: int) -> tuple[bytes, int]:
+    """The public key written at a place, and the place behind it; raises LedgerError where there is none."""
+    size = _KEY_BYTES.get(data[at]) if at < len(data) else None
+    if size is None or at + 1 + size > len(data):
+        raise LedgerError("a key of unknown kind, or cut short")
+    return data[at + 1 : at + 1 + size], at + 1 + size
 
 
 def split_envelope(body: bytes) -> tuple[bytes, bytes]:

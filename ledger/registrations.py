@@ -6,8 +6,8 @@
 
 A key is its kind u8 (1 Ed25519, 2 P-256) and its 32 or 33 bytes. Every signature is over the record's domain tag and
 the SHA-256 of all bytes before the first signature. A record holds from block `height` on, at the earliest from where
-it stands. Enrolment carries a proof of possession, so that nobody enrols a key he does not hold; rotation is signed by the
-old and the new key; revocation by the key itself or by the operator. None can be used twice: a known key is never
+it stands. Enrolment carries a proof of possession, so that nobody enrols a key he does not hold; rotation is signed by
+the old and the new key; revocation by the key itself or by the operator. None can be used twice: a known key is never
 registered again, and a revoked one never revoked later.
 """
 
@@ -19,15 +19,13 @@ from typing import Any
 
 from ledger.encoding import SIGNATURE_BYTES
 from ledger.keys import CHAIN_ID_BYTES, Signer, Verifier, check_public_key, is_signed_by, key_id_of, read_verifier
-from ledger.p256 import P256_KEY_BYTES
-from ledger.records import RecordType
+from ledger.records import RecordType, join_key, take_key
 from ledger.registry import Registry
 from market.errors import LedgerError
 
 VERSION = 1
-ENROL_TAG, ROTATE_TAG, REVOKE_TAG = b"DG/enrol/v1\0", b"DG/rotate/v1\0", b"DG/revoke/v1\0"
+ENROL_TAG, ROTATE_TAG, REVOKE_TAG = b"DG/rec/enrol/v1\0", b"DG/rec/rotate/v1\0", b"DG/rec/revoke/v1\0"
 NO_SIGNATURE = bytes(SIGNATURE_BYTES)
-_KEY_BYTES = {1: 32, 2: P256_KEY_BYTES}
 _ENROL, _ROTATE, _REVOKE = struct.Struct(">B16sHQH"), struct.Struct(">B16s16sQ"), struct.Struct(">B16s16sQBB")
 
 
@@ -74,7 +72,7 @@ class Enrolment:
 
     def _front(self) -> bytes:
         head = _ENROL.pack(VERSION, self.chain_id, self.party, self.height, self.rows)
-        return head + _join_key(self.public_key)
+        return head + join_key(self.public_key)
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class Rotation:
         return self._front() + self.old + self.new
 
     def _front(self) -> bytes:
-        return _ROTATE.pack(VERSION, self.chain_id, self.key_id, self.height) + _join_key(self.public_key)
+        return _ROTATE.pack(VERSION, self.chain_id, self.key_id, self.height) + join_key(self.public_key)
 
 
 @dataclass(frozen=True)
@@ -220,15 +218,11 @@ def _unpack(layout: struct.Struct, body: bytes) -> tuple[tuple[Any, ...], bytes]
     return layout.unpack_from(body), body[layout.size :]
 
 
-def _join_key(public_key: bytes) -> bytes:
-    return bytes([2 if len(public_key) == P256_KEY_BYTES else 1]) + public_key
-
-
 def _split_key(rest: bytes) -> tuple[bytes, bytes, bytes]:
-    """Public key and two signatures; raises LedgerError on an unknown kind or any other length."""
-    size = _KEY_BYTES.get(rest[0] if rest else 0)
-    if size is None or len(rest) != 1 + size + 2 * SIGNATURE_BYTES:
-        raise LedgerError("registration has a wrong length or a key of unknown kind")
-    key, middle = rest[1 : 1 + size], 1 + size + SIGNATURE_BYTES
+    """Public key and two signatures; raises LedgerError on an unknown kind, a weak key or any other length."""
+    key, at = take_key(rest, 0)
+    middle = at + SIGNATURE_BYTES
+    if len(rest) != middle + SIGNATURE_BYTES:
+        raise LedgerError("registration has a wrong length")
     check_public_key(key)
-    return key, rest[1 + size : middle], rest[middle:]
+    return key, rest[at:middle], rest[middle:]
