@@ -1,7 +1,8 @@
-"""`digitalgrid bench envs`, `market` and `peers`; `experiments.cli` puts them under its own `bench`."""
+"""`digitalgrid bench envs`, `market`, `ledger` and `peers`; `experiments.cli` puts them under its own `bench`."""
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,17 @@ def bench_market(seed: Seed = 0, as_json: Json = False) -> None:
     _show(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
 
 
+def bench_ledger(seed: Seed = 0, as_json: Json = False) -> None:
+    """Signing, admission, storing, proving and verifying against bare loops or the time a target allows.
+
+    Example: `digitalgrid bench ledger --json`
+    """
+    from experiments.bench_ledger import bench_ledger as verb
+    from experiments.screen import with_progress
+
+    _show(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
+
+
 def bench_peers(
     folder: Annotated[
         Path | None, typer.Option(help="Where the libraries are installed; a cache folder of yours if not given.")
@@ -57,7 +69,13 @@ def bench_peers(
 
 def add_verbs(bench_app: typer.Typer) -> None:
     """Put the verbs of this file under `bench`."""
-    for name, verb in (("envs", bench_envs), ("market", bench_market), ("peers", bench_peers)):
+    verbs: dict[str, Callable[..., None]] = {
+        "envs": bench_envs,
+        "market": bench_market,
+        "ledger": bench_ledger,
+        "peers": bench_peers,
+    }
+    for name, verb in verbs.items():
         bench_app.command(name)(verb)
 
 

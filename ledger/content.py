@@ -107,13 +107,18 @@ def step_bytes(record: StepRecord) -> StepBytes:
     edges = np.arange(worlds + 1)
     order_edges = np.searchsorted(record.orders["world"], edges)
     contract_edges = np.searchsorted(record.contracts["world"], edges)
-    fixed = np.empty(worlds, fixed_dtype(parties, *record.money.shape[1:]))
-    for name in ("slot", "arrival", "plan", "reading_sent", "reading", "money"):
-        fixed[name] = getattr(record, name)
-    fixed["orders"], fixed["contracts"] = np.diff(order_edges), np.diff(contract_edges)
+    dtype = fixed_dtype(parties, *record.money.shape[1:])
+    counts = {"orders": np.diff(order_edges), "contracts": np.diff(contract_edges)}
+    fixed = np.empty((worlds, dtype.itemsize), np.uint8)
+    for name, (kind, at, *_) in (dtype.fields or {}).items():
+        column = counts[name] if name in counts else getattr(record, name)
+        # one row of numbers a world: into a field of arrays numpy would convert array by array, and slower
+        shape, base = (worlds, column.size // max(worlds, 1)), kind.base
+        rows = np.ndarray(shape, base, fixed.data, at, (dtype.itemsize, base.itemsize))
+        rows[...] = column.reshape(worlds, -1)
     return StepBytes(
         _bytes_of(fixed),
-        fixed.dtype.itemsize,
+        dtype.itemsize,
         _bytes_of(given_rows(record.orders, record.codes)),
         (order_edges * GIVEN_WIRE.itemsize).tolist(),
         _bytes_of(_copy_columns(record.contracts, CONTRACT_WIRE)),
@@ -161,4 +166,4 @@ def _copy_columns(table: Table, wire: np.dtype[Any], skip: str = "") -> npt.NDAr
 
 
 def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
-    return memoryview(array.tobytes())
+    return np.ascontiguousarray(array).view(np.uint8).reshape(-1).data

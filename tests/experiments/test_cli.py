@@ -26,7 +26,7 @@ VERBS = (
     "bill",
     "clear",
 )
-BENCHES = ("envs", "curves", "market", "peers")
+BENCHES = ("envs", "curves", "market", "ledger", "peers")
 NESTED = (("ledger", "verify"), ("ledger", "show"), ("study", "lead-time"), *(("bench", name) for name in BENCHES))
 MISTAKES = {
     "unknown scenario": (["nowhere"], "urawa-misono"),
