@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from experiments import cli_bench, cli_clear, cli_ledger
+from experiments import cli_backtest, cli_bench, cli_clear, cli_ledger
 from experiments.cli_studies import add_verbs
 from market.errors import DigitalGridError
 
@@ -49,6 +49,7 @@ add_verbs(app)
 cli_clear.add_verbs(app, bench_app)
 cli_bench.add_verbs(bench_app)
 cli_ledger.add_verbs(ledger_app)
+app.add_typer(cli_backtest.backtest_app, name="backtest")
 
 Scenario = Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")]
 Design = Annotated[str, typer.Option(help="Market design; `digitalgrid designs` lists them.")]

@@ -1,13 +1,12 @@
 """What the backtest reads, and the periods it keeps apart: calibration, and the spike of that winter."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from envs.japan_nine import Floats, fleet_mw, line_capacity_mw, nuclear_mw, runs_always_mw
+from envs.japan_nine import AREAS, Floats, fleet_mw, line_capacity_mw, nuclear_mw, runs_always_mw
 from envs.japan_nine_data import (
     PRICES_FROM,
     Hours,
@@ -21,6 +20,7 @@ from envs.japan_nine_data import (
 from experiments.japan_model import Nation
 from experiments.japan_scores import Mask
 from market.errors import ConfigError
+from market.units import Int
 
 CALIBRATE_FROM, CALIBRATE_UNTIL = date(2018, 10, 1), date(2021, 3, 31)
 SPIKE = (date(2020, 12, 15), date(2021, 2, 5))
@@ -34,38 +34,51 @@ LATEST = date(2024, 3, 31)
 
 @dataclass(frozen=True)
 class Inputs:
-    """All days read, from the first with prices on: what is simulated, what was published, and hours without demand."""
+    """All days read, from the first with prices on: what is simulated, and what was published.
+
+    Attributes:
+        nation: the days as they are simulated.
+        published: (days, 48, areas) [JPY/kWh].
+        missing: (days, areas) hours without published demand.
+    """
 
     nation: Nation
     published: Floats
-    gaps: dict[str, int]
+    missing: Int
 
     @property
     def days(self) -> list[date]:
         """The days."""
         return self.nation.days
 
+    @property
+    def measured(self) -> Mask:
+        """Whether all demand of a day was published, (days,)."""
+        return np.asarray(self.missing.sum(1) == 0, np.bool_)
+
+    def gaps(self, rows: Int) -> dict[str, int]:
+        """Hours without published demand on some of the days, by area."""
+        hours = self.missing[rows].sum(0)
+        return {area: int(count) for area, count in zip(AREAS, hours, strict=True) if count}
+
     def row_of(self, day: date) -> int:
         """Row of a day."""
         return (day - self.days[0]).days
 
 
-def read_inputs(folder: Path, last: date, fill: bool, progress: Callable[[int, int], None] | None = None) -> Inputs:
+def read_inputs(folder: Path, last: date, fill: bool) -> Inputs:
     """Read every file until `last`, at least until calibration ends; missing demand is filled only with `fill`.
 
     Raises DataError for a file that is wrong.
     """
     until = max(last, CALIBRATE_UNTIL)
     hours = read_hours(folder, PRICES_FROM, until)
-    _tell(progress, 1)
     weather = read_stations(folder, PRICES_FROM, until)
-    _tell(progress, 2)
     published = read_prices(folder, PRICES_FROM, until)
-    _tell(progress, 3)
-    gaps = hours.gaps
+    missing = np.isnan(hours.demand_mw).reshape(len(hours.days), -1, len(AREAS)).sum(1)
     if fill:
         hours = fill_demand(hours, weather)
-    return Inputs(make_nation(hours, model_solar(hours, weather)), published, gaps)
+    return Inputs(make_nation(hours, model_solar(hours, weather)), published, missing)
 
 
 def make_nation(hours: Hours, solar_mw: Floats) -> Nation:
@@ -94,8 +107,3 @@ def check_period(first: date, last: date) -> None:
     if first < EARLIEST or last > LATEST:
         what = f"{first} to {last} is not covered"
         raise ConfigError(what, where="--from and --to", do=f"give days from {EARLIEST} to {LATEST}")
-
-
-def _tell(progress: Callable[[int, int], None] | None, done: int) -> None:
-    if progress:
-        progress(done, 3)
