@@ -9,10 +9,11 @@ from market.units import Int
 
 
 @kernel
-def share_out(energy: Int, first: int, stop: int, total: int, lot: int, filled: Int) -> None:
-    """Share `total` among rows first .. stop in proportion to their energy: whole lots, largest remainder, in order.
+def share_out(energy: Int, party: Int, first: int, stop: int, total: int, lot: int, filled: Int) -> None:
+    """Share `total` among rows first .. stop in proportion to their energy: whole lots, largest remainder.
 
-    `total` is at most the sum and, as the energies, whole lots.
+    `total` is at most the sum and, as the energies, whole lots. Ties go by party, never by the order of the rows, which
+    may follow from prices.
     """
     asked = energy[first:stop].sum()
     if total == 0 or asked == 0:
@@ -22,7 +23,8 @@ def share_out(energy: Int, first: int, stop: int, total: int, lot: int, filled: 
         share, remainder[row - first] = multiply_divide(energy[row], total // lot, asked)
         filled[row] = share * lot
         left -= share * lot
-    for place in np.argsort(-remainder, kind="mergesort"):
+    turn = np.argsort(party[first:stop], kind="mergesort")
+    for place in turn[np.argsort(-remainder[turn], kind="mergesort")]:
         if left < lot:
             break
         filled[first + place] += lot
@@ -30,13 +32,13 @@ def share_out(energy: Int, first: int, stop: int, total: int, lot: int, filled: 
 
 
 @njit(cache=True)
-def share_books(start: Int, middle: Int, energy: Int, lot: int, filled: Int) -> None:
+def share_books(start: Int, middle: Int, energy: Int, party: Int, lot: int, filled: Int) -> None:
     """In each book trade what the shorter side has, the longer side in proportion, into `filled` (rows,)."""
     for book in range(len(middle)):
         first, between, stop = start[book], middle[book], start[book + 1]
         total = min(energy[first:between].sum(), energy[between:stop].sum())
-        share_out(energy, first, between, total, lot, filled)
-        share_out(energy, between, stop, total, lot, filled)
+        share_out(energy, party, first, between, total, lot, filled)
+        share_out(energy, party, between, stop, total, lot, filled)
 
 
 @kernel
@@ -68,7 +70,7 @@ def half_even(total: int) -> int:
 
 @njit(cache=True)
 def reduce_books(
-    start: Int, middle: Int, price: Int, energy: Int, low: int, high: int, lot: int, filled: Int, paid: Int
+    start: Int, middle: Int, price: Int, energy: Int, party: Int, low: int, high: int, lot: int, filled: Int, paid: Int
 ) -> None:
     """Trade reduction in each book: fills (rows,) and what sellers get and buyers pay (books, 2), in place."""
     for book in range(len(middle)):
@@ -86,5 +88,5 @@ def reduce_books(
             continue
         paid[book, 0], paid[book, 1] = price[sale], price[purchase]
         total = min(offered - energy[sale], wanted - energy[purchase])
-        share_out(energy, first, sale, total, lot, filled)
-        share_out(energy, between, purchase, total, lot, filled)
+        share_out(energy, party, first, sale, total, lot, filled)
+        share_out(energy, party, between, purchase, total, lot, filled)

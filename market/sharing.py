@@ -61,12 +61,13 @@ def _share(call: Call, price_of: Price) -> Outcome:
         what = f"design {call.design.name!r} shares at prices made of the retailer's"
         raise ConfigError(what, where="trade", do="give `retail`, what it asks and what it pays")
     books = open_books(call.orders, by_price=False)
-    energy = net_of_parties(pick_rows(call.orders, books.rows), books)
+    rows = pick_rows(call.orders, books.rows)
+    energy, party = net_of_parties(rows, books), rows["party"].astype(np.int64)
     # where the retailer pays as much as it asks there is nothing to gain by sharing, and no price between the two
     asks, pays = (call.retail[books.market, books.area, way] for way in (0, 1))
     energy[np.repeat(asks < pays, np.diff(books.start))] = 0
     filled = np.zeros(len(energy), np.int64)
-    share_books(books.start, books.middle, energy, call.design.lot_wh, filled)
+    share_books(books.start, books.middle, energy, party, call.design.lot_wh, filled)
     total = np.concatenate([np.zeros(1, np.int64), np.cumsum(energy)])
     supply, demand = total[books.middle] - total[books.start[:-1]], total[books.start[1:]] - total[books.middle]
     price = price_of(asks, pays, supply.tolist(), demand.tolist())

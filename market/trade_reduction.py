@@ -25,7 +25,7 @@ def mcafee(call: Call) -> Outcome:
 
     books, (low, high) = open_books(call.orders, by_price=True), call.design.band_mjpy_kwh
     price = call.orders["price"][books.rows].astype(np.int64)
-    energy = call.orders["energy"][books.rows]
+    energy, party = call.orders["energy"][books.rows], call.orders["party"][books.rows].astype(np.int64)
     filled, paid = np.zeros(len(books.rows), np.int64), np.zeros((len(books.middle), 2), np.int64)
-    reduce_books(books.start, books.middle, price, energy, low, high, call.design.lot_wh, filled, paid)
+    reduce_books(books.start, books.middle, price, energy, party, low, high, call.design.lot_wh, filled, paid)
     return form_local(call, books, filled, paid)

@@ -123,6 +123,14 @@ def test_mcafee_of_the_textbook() -> None:
         assert set(contracts["sell_price"]) == {gets}
 
 
+def test_a_winners_share_does_not_follow_from_its_price() -> None:
+    """Sales of 15 and 1 share 8: half a Wh is over for each, and it goes by party, whichever is cheaper."""
+    for cheap, dear in ((20, 10), (10, 20)):
+        rows = [(Side.SELL, 3, cheap, 1), (Side.SELL, 7, dear, 15), (Side.SELL, 1, 30, 3), (Side.BUY, 5, 50, 8)]
+        rows += [(Side.BUY, 6, 50, 16)]
+        assert run("mcafee", orders_of(rows)).filled_wh.tolist() == [1, 7, 0, 8, 0]
+
+
 @given(books(single=False), st.sampled_from(SHARING), st.integers(-3_000, 30_000), st.integers(0, 30_000))
 def test_community_sharing_is_the_referees(given_: tuple[Table, int], rule: str, pays: int, more: int) -> None:
     """Fills in proportion after netting, at the published price; none where the retailer asks no more than it pays."""

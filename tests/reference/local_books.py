@@ -22,13 +22,15 @@ class Traded(NamedTuple):
 
 
 def share(bids: list[Bid], total: int, lot: int = 1) -> dict[int, int]:
-    """Largest remainder in whole lots, ties in the order given."""
+    """Largest remainder in whole lots, ties by party."""
     asked = sum(bid.energy for bid in bids)
     if not asked:
         return {}
     exact = {bid.row: Fraction(bid.energy * (total // lot), asked) for bid in bids}
     lots = {row: int(part) for row, part in exact.items()}
-    for bid in sorted(bids, key=lambda bid: -(exact[bid.row] - lots[bid.row]))[: total // lot - sum(lots.values())]:
+    for bid in sorted(bids, key=lambda bid: (lots[bid.row] - exact[bid.row], bid.party))[
+        : total // lot - sum(lots.values())
+    ]:
         lots[bid.row] += 1
     return {row: lot * count for row, count in lots.items()}
 
