@@ -24,6 +24,7 @@ from market.slots import HALF_HOURS, SlotCalendar
 from market.units import Int
 
 FORMAT = "digitalgrid-ledger/2"
+_PARTS = {"calendar", "config", "format", "key", "opening", "rules", "start"}
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,19 @@ def read_genesis(data: bytes) -> Genesis:
     """Read a genesis record; raises LedgerError unless it is canonical JSON of this format."""
     try:
         record = json.loads(data)
-        known = canonical_json(record) == data and record["format"] == FORMAT
+        known = canonical_json(record) == data and record["format"] == FORMAT and set(record) == _PARTS
         parts = record["rules"], record["config"], record["key"], record["start"]
         digests = record["calendar"], record["opening"]
+        json.loads(canonical_json(parts[0]), parse_float=_refuse_float)
     except (ValueError, KeyError, TypeError) as error:
         raise LedgerError("genesis cannot be read", do="use the version that wrote it") from error
     if not known:
         raise LedgerError("genesis is not of this format", do=f"this version reads {FORMAT}")
-    return Genesis(read_rules(parts[0]), *parts[1:], *digests)
+    rules = read_rules(parts[0])
+    if rules.text.encode() != canonical_json(parts[0]):
+        raise LedgerError("rules of the genesis have more than one spelling", where="genesis")
+    return Genesis(rules, *parts[1:], *digests)
+
+
+def _refuse_float(text: str) -> None:
+    raise ValueError(f"{text} is not an integer")

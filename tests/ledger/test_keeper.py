@@ -107,6 +107,9 @@ def test_the_genesis_is_canonical_and_reads_back() -> None:
         b"{}",
         data.replace(b"ledger/2", b"ledger/3"),
         data.replace(b'"fuel"', b'"fuek"'),
+        data.replace(b'"format"', b'"extra":1,"format"'),
+        data.replace(b'"fuel"', b'"extra":1,"fuel"'),
+        data.replace(b'"slots":6', b'"slots":6.0'),
     ):
         with pytest.raises(LedgerError):
             read_genesis(bad)
