@@ -222,8 +222,10 @@ VERBS: dict[str, Callable[..., None]] = {
 
 
 def add_verbs(ledger_app: typer.Typer) -> None:
-    """Put the verbs of this file under `ledger`."""
-    for name, verb in VERBS.items():
+    """Put the verbs of this file and those for several administrators under `ledger`."""
+    from experiments.cli_administrators import VERBS as OF_ADMINISTRATORS
+
+    for name, verb in (VERBS | OF_ADMINISTRATORS).items():
         ledger_app.command(name)(verb)
 
 
