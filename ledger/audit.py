@@ -38,7 +38,7 @@ def verify(folder: Path, expected_head: bytes | None = None, trust_source: bool 
     `trust_source`: execute with the installed programs where the ledger registers others.
     """
     counts: dict[str, int] = {}
-    heads, contents = [], []
+    heads, contents, stand_ins = [], [], dict[str, None]()
     where = str(folder)
     try:
         for path in find_worlds(folder):
@@ -47,6 +47,7 @@ def verify(folder: Path, expected_head: bytes | None = None, trust_source: bool 
             audit.run(path)
             heads.append(audit.chain.head)
             contents.append(audit.replayed.head)
+            stand_ins |= dict.fromkeys(audit.stand_ins)
             for name, count in audit.counts().items():
                 counts[name] = counts.get(name, 0) + count
         where, head = str(folder), join_heads(heads)
@@ -55,7 +56,10 @@ def verify(folder: Path, expected_head: bytes | None = None, trust_source: bool 
     except LedgerError as error:
         return Verdict(False, (f"{where}: {error}",), counts)
     said = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return Verdict(True, (f"{said}: all derived again, nothing differs",), counts, head, tuple(contents))
+    lines = [f"{said}: all derived again, nothing differs"]
+    if stand_ins:
+        lines.append(f"executed with the installed {', '.join(stand_ins)}, not with what the ledger registers")
+    return Verdict(True, tuple(lines), counts, head, tuple(contents))
 
 
 def find_worlds(folder: Path) -> list[Path]:
@@ -73,7 +77,8 @@ def find_worlds(folder: Path) -> list[Path]:
 class WorldAudit:
     """Checks one world's ledger from its first byte to its end record.
 
-    `trust_source`: execute with the installed programs where the ledger registers others (`ledger.programs`).
+    `trust_source`: execute with the installed programs where the ledger registers others (`ledger.programs`);
+    `stand_ins` then names them.
     """
 
     def __init__(self, trust_source: bool = False) -> None:
@@ -83,6 +88,7 @@ class WorldAudit:
         self._envelopes: list[tuple[bytes, bytes]] = []
         self._replay: Replay | None = None
         self._executions, self._trust_source = ExecutionCheck(), trust_source
+        self.stand_ins: tuple[str, ...] = ()
 
     @property
     def replayed(self) -> Replay:
@@ -179,7 +185,7 @@ class WorldAudit:
         self._front.append(body)
         if len(self._front) == len(FRONT):
             genesis, members, calendar, opening, programs = self._front
-            check_programs(read_programs(programs), self._trust_source)
+            self.stand_ins = check_programs(read_programs(programs), self._trust_source)
             self._replay = Replay(genesis, members, calendar, opening)
 
     def _take_end(self, body: bytes) -> None:

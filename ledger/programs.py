@@ -143,17 +143,22 @@ def read_programs(body: bytes) -> Programs:
     return programs
 
 
-def check_programs(recorded: Programs, trust_source: bool = False) -> None:
-    """Raise LedgerError unless the recorded programs are those installed, or the installed ones are trusted instead."""
+def check_programs(recorded: Programs, trust_source: bool = False) -> tuple[str, ...]:
+    """Names of the programs that others installed here stand in for; none unless `trust_source`.
+
+    Raises:
+        LedgerError: the recorded programs are not those installed, and those are not trusted instead.
+    """
     here = installed_programs()
     if set(recorded.hashes) != set(here.hashes):
         raise LedgerError(f"ledger registers programs {', '.join(sorted(recorded.hashes))}", do=_use(recorded))
-    for name, digest in recorded.hashes.items():
-        if digest != here.hashes[name] and not trust_source:
-            what = f"program {name} is {digest.hex()[:12]}, installed is {here.hashes[name].hex()[:12]}"
-            raise LedgerError(
-                f"{what} ({_first_change(recorded, here, name)})", do=f"{_use(recorded)}, or add --trust-source"
-            )
+    others = tuple(name for name, digest in recorded.hashes.items() if digest != here.hashes[name])
+    for name in others if not trust_source else ():
+        what = f"program {name} is {recorded.hashes[name].hex()[:12]}, installed is {here.hashes[name].hex()[:12]}"
+        raise LedgerError(
+            f"{what} ({_first_change(recorded, here, name)})", do=f"{_use(recorded)}, or add --trust-source"
+        )
+    return others
 
 
 def describe_programs(body: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ be equal. Plans, readings sent, metered readings and the order of arrival are in
 Announced outages are inputs too; which contracts are curtailed for them, and what that pays, is derived.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,21 @@ from market.units import Int
 from market.validation import Codes
 
 
+@dataclass(frozen=True)
+class Matched:
+    """What the matching of a step was given and what it made of it.
+
+    resting, orders: live orders before the step and those admitted in it; capacity_wh, flow_wh (slots, lines, 2): room
+    of the lines and what was committed before.
+    """
+
+    resting: Table
+    orders: Table
+    capacity_wh: Int
+    flow_wh: Int
+    outcome: Outcome
+
+
 class Replay:
     """One world, stepped through its records; every method raises LedgerError saying what differs."""
 
@@ -62,6 +78,7 @@ class Replay:
         self._accused: set[tuple[bytes, int]] = set()
         self.envelopes = self.orders = self.contract_count = self.refused = self.readings_apart = 0
         self._sequence: dict[bytes, int] = {}
+        self.matched: Matched | None = None
         self._flow = np.zeros_like(self.capacity_wh)
         self._resting = no_orders()
         self._contracts = no_contracts()
@@ -228,6 +245,7 @@ class Replay:
             calendar=rules.calendar,
         )
         codes[live] = outcome.codes
+        self.matched = Matched(self._resting, orders[live], self.capacity_wh, self._flow, outcome)
         self._flow = outcome.flow_wh
         self._resting = outcome.resting[live_after_gate(rules.calendar, now[0], outcome.resting["slot"])]
         traded = outcome.contracts

@@ -56,7 +56,7 @@ def contracts_in(folder: Path) -> tuple[Rules, Table]:
     return reader.genesis.rules, leave_curtailed(contracts, curtailed)
 
 
-def _hash_or_none(said: np.void) -> str | None:
+def _hash_or_none(said: Any) -> str | None:
     """A hash of an envelope's head in hexadecimal, None where the device does not say."""
     return None if bytes(said) == NO_REASON else bytes(said).hex()
 
