@@ -1,18 +1,26 @@
 """The drill: damage a copy of a ledger in many ways and places and see whether the audit finds each of them.
 
 Damages are what disks and copies do: a flipped bit, a file cut short, a sector that reads as zeros, a sector written
-twice. A damage that leaves the bytes as they were is none and is drawn again.
+twice. A damage that leaves the bytes as they were is none and is drawn again. `rewrite` is the harder case, an operator
+who changes records and signs anew.
 """
 
 import random
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ledger.audit import verify
-from market.errors import ConfigError
+from ledger.blocks import NO_BLOCK, header_hash, header_message
+from ledger.journal import read_blocks
+from ledger.keys import Signer
+from ledger.merkle import Frontier, leaf_hash, merkle_root
+from ledger.records import RecordType, frame_record, split_records
+from ledger.segments import SegmentWriter
+from ledger.state import State
+from market.errors import ConfigError, LedgerError
 
 SECTOR = 512
 """Bytes of a sector."""
@@ -120,3 +128,47 @@ KINDS: dict[str, Callable[[bytes, int, int], bytes]] = {
     "duplicate": _inserted,
 }
 """Damages by name: each takes bytes, a place and a bit and gives the bytes afterwards."""
+
+
+def rewrite(folder: Path, target: Path, operator: Signer, change: Callable[[RecordType, bytes], bytes]) -> None:
+    """Write what the operator could: one world's ledger with bodies changed and everything above made to fit.
+
+    Sizes, roots, links and signatures are right; what follows from the rules is left as it was. The state root stays
+    where the changed records have none.
+
+    Args:
+        folder: one world's ledger, only read.
+        target: a new folder.
+        operator: signs the headers.
+        change: what a body becomes, given the type of its record.
+    """
+    writer, previous, log, state = SegmentWriter(target), NO_BLOCK, Frontier(), State()
+    for block in read_blocks(folder):
+        changed = [(kind, change(kind, body)) for kind, body in split_records(block.records)]
+        records = [frame_record(kind, body) for kind, body in changed]
+        leaves, log_size = [leaf_hash(record) for record in records], log.size
+        for leaf in leaves:
+            log.append(leaf)
+        header = replace(
+            block.header,
+            previous=previous,
+            records_root=merkle_root(leaves),
+            records=len(records),
+            record_bytes=sum(len(record) for record in records),
+            log_size=log_size,
+            log_root=log.root(),
+            state_root=_follow(state, changed, block.header.state_root),
+        ).to_bytes()
+        previous = header_hash(header)
+        writer.append(b"".join([header, operator.sign(header_message(header)), *records]))
+    writer.close()
+
+
+def _follow(state: State, records: Sequence[tuple[RecordType, bytes]], otherwise: bytes) -> bytes:
+    """State root after some records, or the other one where they cannot be read."""
+    try:
+        for kind, body in records:
+            state.take(kind, body)
+        return state.root()
+    except (LedgerError, ArithmeticError, IndexError, KeyError, TypeError, ValueError):
+        return otherwise

@@ -4,22 +4,19 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ledger import drill
 from ledger.audit import Verdict, verify
-from ledger.blocks import HEADER_BYTES, header_hash, header_message, read_block
+from ledger.blocks import HEADER_BYTES, read_block
 from ledger.drill import flip_bits
 from ledger.journal import read, read_blocks
 from ledger.keys import OPERATOR, simulation_signer
-from ledger.merkle import Frontier, leaf_hash, merkle_root
-from ledger.records import RecordType, frame_record, split_records
-from ledger.segments import SegmentWriter
-from ledger.state import State
+from ledger.records import RecordType
 from market.contracts import CONTRACT_WIRE
 from market.design import DESIGNS, find_design
 from market.errors import LedgerError
@@ -52,35 +49,10 @@ def copied(folder: Path, target: Path) -> Path:
 
 def rewrite(folder: Path, target: Path, change: Change) -> Path:
     """What an insider with the sequencer's key would write: records changed, everything above made to fit."""
-    operator = None
-    writer = SegmentWriter(target / "world-0000")
-    previous, log, state = bytes(32), Frontier(), State()
-    for block in read_blocks(folder / "world-0000"):
-        if operator is None:
-            operator = simulation_signer(block.header.chain_id, 5, OPERATOR)
-        changed = [(kind, change(kind, body)) for kind, body in split_records(block.records)]
-        records = [frame_record(kind, body) for kind, body in changed]
-        leaves, size = [leaf_hash(record) for record in records], log.size
-        for leaf, (kind, body) in zip(leaves, changed, strict=True):
-            log.append(leaf)
-            with suppress(LedgerError, ValueError):
-                state.take(kind, body)
-        root = block.header.state_root
-        with suppress(LedgerError, ValueError, IndexError):
-            root = state.root()
-        header = replace(
-            block.header,
-            previous=previous,
-            records_root=merkle_root(leaves),
-            records=len(records),
-            record_bytes=sum(len(r) for r in records),
-            log_size=size,
-            log_root=log.root(),
-            state_root=root,
-        ).to_bytes()
-        previous = header_hash(header)
-        writer.append(b"".join([header, operator.sign(header_message(header)), *records]))
-    writer.close()
+    block = next(read_blocks(folder / "world-0000"))
+    drill.rewrite(
+        folder / "world-0000", target / "world-0000", simulation_signer(block.header.chain_id, 5, OPERATOR), change
+    )
     return target
 
 
