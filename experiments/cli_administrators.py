@@ -112,6 +112,7 @@ def simulate_administrators(
     first: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
     bug: Annotated[str | None, typer.Option(help="Plant a bug and say at which seed it shows; all for each.")] = None,
     liar: Annotated[str | None, typer.Option(help="n,q: one of n administrators lies, q must sign.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG file: draw an epoch change, and run no seeds.")] = None,
 ) -> None:
     """Run administrators under loss, crashes, torn writes, partitions and skewed clocks, each seed another way.
 
@@ -119,11 +120,16 @@ def simulate_administrators(
 
     Example: `digitalgrid ledger sim --seeds 20000 --bug all`
     """
+    from experiments.administrators_picture import save_epoch_change
     from experiments.screen import with_progress
     from experiments.sim_ledger import Campaign, hunt, run_liar, run_seeds
 
     if bug and liar:
         raise ConfigError("--bug and --liar do not go together", where="sim", do="give one of them")
+    if picture:
+        save_epoch_change(picture)
+        typer.echo(str(picture))
+        return
     if bug:
         hunted: list[Campaign] = with_progress("hunting", lambda progress: hunt(bug, seeds, first, progress))
         for campaign in hunted:
