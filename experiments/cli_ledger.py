@@ -222,10 +222,11 @@ VERBS: dict[str, Callable[..., None]] = {
 
 
 def add_verbs(ledger_app: typer.Typer) -> None:
-    """Put the verbs of this file and those for several administrators under `ledger`."""
+    """Put the verbs of this file, of administrators and of stores under `ledger`."""
     from experiments.cli_administrators import VERBS as OF_ADMINISTRATORS
+    from experiments.cli_store import VERBS as OF_STORES
 
-    for name, verb in (VERBS | OF_ADMINISTRATORS).items():
+    for name, verb in (VERBS | OF_ADMINISTRATORS | OF_STORES).items():
         ledger_app.command(name)(verb)
 
 

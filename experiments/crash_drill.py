@@ -47,6 +47,11 @@ class CrashReport:
     lost: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def ok(self) -> bool:
+        """Whether nothing that was acknowledged is missing."""
+        return not self.lost
+
     def lines(self) -> list[str]:
         """The report in words."""
         return [

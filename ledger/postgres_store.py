@@ -120,7 +120,7 @@ class PostgresStore:
                 do="open the store again and go on from its tip",
             ) from error
         except psycopg.Error as error:
-            raise self._fail(height, str(error)) from error
+            raise self._fail(height, _words(error)) from error
         finally:
             giving_up.cancel()
         if self._warnings:
@@ -167,7 +167,7 @@ class PostgresStore:
         try:
             return self._server.execute(query, values or None).fetchall()
         except psycopg.Error as error:
-            raise LedgerError(f"cannot read: {str(error).strip()}", where=self._where) from error
+            raise LedgerError(f"cannot read: {_words(error)}", where=self._where) from error
 
     def _hear(self, notice: "psycopg.errors.Diagnostic") -> None:
         if notice.severity_nonlocalized == "WARNING":
@@ -175,11 +175,15 @@ class PostgresStore:
 
     def _fail(self, height: int, why: str) -> LedgerError:
         self._failure = LedgerError(
-            f"whether block {height} is stored is not known: {' '.join(why.split())}",
+            f"whether block {height} is stored is not known: {why}",
             where=self._where,
             do="open the store again: its tip tells",
         )
         return self._failure
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _connect(where: str, patience_s: float) -> "psycopg.Connection[tuple[Any, ...]]":
@@ -199,7 +203,7 @@ def _connect(where: str, patience_s: float) -> "psycopg.Connection[tuple[Any, ..
         for name, value in (("client_min_messages", "warning"), ("synchronous_commit", "on")):
             server.execute("SELECT set_config(%s, %s, false)", (name, value))
     except psycopg.Error as error:
-        raise LedgerError(f"no PostgreSQL server: {' '.join(str(error).split())}", do="start it") from error
+        raise LedgerError(f"no PostgreSQL server: {_words(error)}", do="start it") from error
     return server
 
 

@@ -24,6 +24,7 @@ TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) f
 
 ROOMS = {
     "cryptography": ("ledger/", "experiments/"),
+    "psycopg": ("ledger/postgres_store.py",),
     "mesa": ("agents/dgc.py", "envs/society.py"),
     "gymnasium": ("envs/", "experiments/"),
     "pettingzoo": ("envs/", "experiments/"),
