@@ -36,7 +36,7 @@ class MarketBench:
         """Both tables on standard output."""
         from experiments.screen import console
 
-        print_rows("the market engine, medians of alternating rounds", self.speed)
+        print_rows("the market engine, medians of alternating rounds; a year and blocks by the wall clock", self.speed)
         print_memory(self.memory)
         console().print(CURVES)
 

@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TypeVar
 
 ROUNDS, ROUND_S = 9, 0.02
@@ -36,29 +36,29 @@ class BenchRow:
 def alternate(
     ours: Callable[[], Ours], theirs: Callable[[], Theirs], rounds: int = ROUNDS
 ) -> tuple[float, float, Ours, Theirs]:
-    """Median time of a call of each side [s], measured in turn, and what their first calls gave.
+    """Median processor time of a call of each side [s], measured in turn, and what their first calls gave.
 
-    What is short is called again and again within a round. The first calls, which compile or load, do not count.
+    Both sides run on one thread: processor time is their time on a quiet machine, and stays so on a busy one. What is short is called again and again within a round. The first calls, which compile or load, do not count.
     Garbage is collected between the rounds and not within, as Python's `timeit` does.
     """
     results = ours(), theirs()
-    repeats = [max(1, round(ROUND_S / time_calls(side, 1))) for side in (ours, theirs)]
+    repeats = [max(1, round(ROUND_S / time_calls(side, 1, process_time))) for side in (ours, theirs)]
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for side, count, taken in zip((ours, theirs), repeats, times, strict=True):
-            taken.append(time_calls(side, count))
+            taken.append(time_calls(side, count, process_time))
     return median(times[0]), median(times[1]), *results
 
 
-def time_calls(call: Callable[[], Any], count: int) -> float:
-    """Mean time of a call [s]; what it returns is dropped."""
+def time_calls(call: Callable[[], Any], count: int, clock: Callable[[], float] = perf_counter) -> float:
+    """Mean time of a call [s], never zero; what it returns is dropped."""
     gc.collect()
     gc.disable()
     try:
-        began = perf_counter()
+        began = clock()
         for _ in range(count):
             call()
-        return (perf_counter() - began) / count
+        return max(clock() - began, 1e-9) / count
     finally:
         gc.enable()
 
