@@ -1,0 +1,100 @@
+"""The verbs for several administrators, as a user types them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.administrators_picture import EPOCH, GONE, N, tell_story
+from experiments.cli import app
+from experiments.cli_administrators import VERBS
+from experiments.sim_ledger import hunt, run_liar, run_seeds
+from market.errors import ConfigError
+from tests.experiments.test_cli import assert_one_line
+from tests.ledger.small_world import SmallRun
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The command line inside a folder that holds a small run, `run/ledger`."""
+    monkeypatch.chdir(tmp_path)
+    SmallRun([5], "full", tmp_path / "run" / "ledger").run()
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    """Help says what to type."""
+    result = CliRunner().invoke(app, ["ledger", verb, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: digitalgrid ledger {verb}" in " ".join(result.output.split())
+
+
+def test_a_ledger_is_cosigned_checked_and_recovered(run, tmp_path: Path) -> None:
+    """Four sign, one lags; the lagging one alone says what is lost, another one gives the ledger back whole."""
+    done = run("ledger", "administrators", "run", "signed", "--down", "3@1")
+    assert "1 may be down, 1 may lie" in done.stdout, done.output
+    assert run("ledger", "certify-check", "run", "signed").exit_code == 0
+    facts = json.loads(run("ledger", "certify-check", "run", "signed", "--json").stdout)["world-0000"]
+    assert facts["certified"] == facts["blocks"]
+    keys = ("--keys", "signed/world-0000/keys.json")
+    others = ("--certificates", "signed/world-0000/certificates.json")
+    lagging = run("ledger", "recover", "signed/world-0000/administrator-3", *keys, *others)
+    assert lagging.exit_code == 1
+    assert lagging.stdout.count("lost with the others") == facts["blocks"] - 1
+    whole = run("ledger", "recover", "signed/world-0000/administrator-1", *keys, *others, "--out", "again")
+    assert whole.exit_code == 0, whole.output
+    assert run("ledger", "verify", "again").exit_code == 0
+    assert run("ledger", "certify-check", "again", "signed", *keys).exit_code == 0
+    shutil.rmtree(tmp_path / "again")
+    assert_one_line(run("ledger", "administrators", "run", "signed"), "not empty")
+
+
+def test_what_cannot_be_is_said_in_one_line(run) -> None:
+    """A quorum that forks, a sequencer that is down, a bug nobody planted, a wrong size."""
+    assert_one_line(run("ledger", "administrators", "run", "x", "--quorum", 2), "lets two blocks")
+    assert_one_line(run("ledger", "administrators", "run", "x", "--down", "0@1"), "NUMBER@BLOCK")
+    assert_one_line(run("ledger", "sim", "--bug", "ghost"), "unknown bug")
+    assert_one_line(run("ledger", "sim", "--liar", "four"), "not n,q")
+    assert_one_line(run("ledger", "sim", "--liar", "4,2"), "lets two blocks")
+    assert_one_line(run("ledger", "sim", "--liar", "4,3", "--bug", "all"), "do not go together")
+    assert_one_line(run("ledger", "certify-check", "run", "nowhere"), "cannot read")
+
+
+def test_a_campaign_says_what_happened(run, tmp_path: Path) -> None:
+    """Exit code 0 without a violation; a planted bug is named with its seed; a liar's forks convict it."""
+    quiet = run("ledger", "sim", "--seeds", 20)
+    assert quiet.exit_code == 0
+    assert quiet.stdout.splitlines()[-1] == "no violation"
+    assert "shows at seed" in run("ledger", "sim", "--seeds", 20, "--bug", "lost-fsync").stdout
+    assert run("ledger", "sim", "--seeds", 3, "--bug", "longest-log").exit_code == 1
+    assert "convict the liar and nobody else" in run("ledger", "sim", "--seeds", 40, "--liar", "3,2").stdout
+    assert run("ledger", "sim", "--picture", "figures/change.png").exit_code == 0
+    assert (tmp_path / "figures" / "change.png").stat().st_size > 10_000
+
+
+def test_campaigns_count_seeds_and_stop_at_a_bug() -> None:
+    """All seeds without a bug, the first that shows it with one; progress reaches what was asked."""
+    told: list[tuple[int, int]] = []
+    campaign = run_seeds(5, 3, lambda done, total: told.append((done, total)))
+    assert (campaign.seeds, told[-1]) == (5, (5, 5))
+    (found,) = hunt("stale-epoch", 50, 0, lambda done, total: None)
+    assert found.seeds == found.found[0].seed + 1
+    assert run_liar("4,3", 5, 0, lambda done, total: None).forks == 0
+    with pytest.raises(ConfigError, match="unknown bug"):
+        hunt("", 1, 0, lambda done, total: None)
+
+
+def test_the_picture_tells_an_epoch_change() -> None:
+    """In the end all hold the same log: two blocks of epoch 0, the start of the new epoch, everything certified."""
+    story, chapters = tell_story()
+    assert len({state.log for state in story.states}) == 1
+    assert [(entry.epoch, entry.start is not None) for entry in story.states[GONE].log] == [
+        (0, False),
+        (0, False),
+        (EPOCH, True),
+    ]
+    assert [state.floor for state in story.states] == [3] * N
+    assert len(chapters) == 4
