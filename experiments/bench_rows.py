@@ -38,7 +38,7 @@ def alternate(
 ) -> tuple[float, float, Ours, Theirs]:
     """Median processor time of a call of each side [s], measured in turn, and what their first calls gave.
 
-    Both sides run on one thread, so that processor time is what they take on a quiet machine, on a busy one too. What is
+    Both sides run on one thread: processor time is what they take on a quiet machine, and on a busy one too. What is
     short is called again and again within a round. The first calls, which compile or load, do not count. Garbage is
     collected between the rounds and not within, as Python's `timeit` does.
     """
