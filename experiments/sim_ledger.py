@@ -12,7 +12,7 @@ from functools import partial
 from time import process_time
 
 from ledger.sim_bugs import BUGS
-from ledger.simulator import Run, simulate, simulate_liar
+from ledger.simulator import Run, simulate, simulate_bug, simulate_liar
 from market.errors import ConfigError
 
 Progress = Callable[[int, int], None]
@@ -56,11 +56,11 @@ def run_seeds(seeds: int, first: int, progress: Progress) -> Campaign:
 
 def hunt(bug: str, seeds: int, first: int, progress: Progress) -> list[Campaign]:
     """For a planted bug, or `all`, seeds until it shows; raises ConfigError for an unknown one."""
-    names = [name for name in BUGS if name]
+    names = list(BUGS)
     if bug != "all" and bug not in names:
         raise ConfigError(f"unknown bug {bug!r}", where="--bug", do=f"choose all, {', '.join(names)}")
     chosen = names if bug == "all" else [bug]
-    return [_run(name, partial(simulate, bug=name), seeds, first, progress, stop=True) for name in chosen]
+    return [_run(name, partial(simulate_bug, bug=name), seeds, first, progress, stop=True) for name in chosen]
 
 
 def run_liar(size: str, seeds: int, first: int, progress: Progress) -> Campaign:

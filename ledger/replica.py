@@ -1,6 +1,6 @@
 """One administrator as a pure state machine: (state, message, time) gives state, messages and what to write first.
 
-The rules, each of which a planted bug shows to be needed (`ledger.sim_bugs`):
+The rules; what happens without one is shown by a planted bug (`ledger.sim_bugs`), for the fifth by a test:
 
 1. never two hashes for one epoch and height;
 2. what is signed or answered was on the disk before: the host writes, waits for the disk, and only then sends;
@@ -159,7 +159,7 @@ class Replica:
             return state, []
         log = state.log
         if cut < len(log):
-            if log[cut].epoch == fresh[0].epoch and log[cut].height == fresh[0].height:
+            if self._is_second(log[cut], fresh[0]):
                 return self._keep_evidence(state, log[cut], fresh[0])
             if cut < state.floor:
                 return state, []
@@ -188,7 +188,7 @@ class Replica:
             why = check_start(self.administrators, entry, below, self.verify, self._choose)
             if why:
                 return why
-        return self.judge.judge(below, entry)
+        return self._execute(below, entry)
 
     def _keep_evidence(self, state: State, mine: Entry, other: Entry) -> tuple[State, list[Write]]:
         """Two blocks of one epoch and height: both headers, if the sequencer signed both."""
@@ -381,6 +381,14 @@ class Replica:
         return state, [(EVERYONE, Propose(state.promised, blocks, state.certificate, now))], []
 
     # what the rules hang on, one place each
+
+    def _is_second(self, mine: Entry, other: Entry) -> bool:
+        """Rule 1: another block of an epoch and height that it has one of."""
+        return (mine.epoch, mine.height) == (other.epoch, other.height)
+
+    def _execute(self, below: Sequence[Entry], entry: Entry) -> str:
+        """Rule 6."""
+        return self.judge.judge(below, entry)
 
     def _may_hear(self, state: State, epoch: int) -> bool:
         """Rule 4."""

@@ -1,10 +1,12 @@
 """Planted bugs: one rule of a replica or its disk broken, to see that the simulator finds it.
 
 Each is a mistake that was made somewhere: an old epoch heard, a sync left out, one vote too few, the longest log taken
-for the newest, a block of an old epoch certified without a start block (figure 8 of the Raft paper).
+for the newest, a block of an old epoch certified without a start block (figure 8 of the Raft paper), a vote forgotten
+when a second block comes, a result signed unseen.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ledger.epochs import Entry, Tip
 from ledger.messages import Propose
@@ -56,12 +58,36 @@ class LostSync(SimulatedDisk):
         """Do nothing."""
 
 
-BUGS: dict[str, tuple[type[Replica], type[Administrators], type[SimulatedDisk]]] = {
-    "": (Replica, Administrators, SimulatedDisk),
-    "stale-epoch": (StaleEpoch, Administrators, SimulatedDisk),
-    "lost-fsync": (Replica, Administrators, LostSync),
-    "quorum-less-one": (Replica, QuorumLessOne, SimulatedDisk),
-    "longest-log": (LongestLog, Administrators, SimulatedDisk),
-    "commit-old-epoch": (CommitOldEpoch, Administrators, SimulatedDisk),
+class TwoBlocks(Replica):
+    """Takes another block of an epoch and height it has voted in, as if the first had not been."""
+
+    def _is_second(self, mine: Entry, other: Entry) -> bool:
+        return False
+
+
+class Unjudged(Replica):
+    """Signs without executing."""
+
+    def _execute(self, below: Sequence[Entry], entry: Entry) -> str:
+        return ""
+
+
+class Plant(NamedTuple):
+    """What stands in for the code as it is; `liar` where the bug shows only when another administrator lies."""
+
+    replica: type[Replica] = Replica
+    administrators: type[Administrators] = Administrators
+    disk: type[SimulatedDisk] = SimulatedDisk
+    liar: bool = False
+
+
+BUGS = {
+    "stale-epoch": Plant(replica=StaleEpoch),
+    "lost-fsync": Plant(disk=LostSync),
+    "quorum-less-one": Plant(administrators=QuorumLessOne),
+    "longest-log": Plant(replica=LongestLog),
+    "commit-old-epoch": Plant(replica=CommitOldEpoch),
+    "two-blocks": Plant(replica=TwoBlocks, liar=True),
+    "unjudged": Plant(replica=Unjudged, liar=True),
 }
-"""What stands in for what, by the name of the bug; none under the empty name."""
+"""Planted bugs by name."""

@@ -2,6 +2,7 @@
 
 - at one height one block is certified, whatever certificates appear;
 - a certified block is never lost while q diaries remain: at the end it stands in every log;
+- nothing is certified that does not follow from what it was made of;
 - promises are kept: nobody votes in an epoch older than one it promised, nor for two blocks of one epoch and height;
 - after the quiet begins, blocks are certified again and reach everyone.
 """
@@ -77,6 +78,8 @@ class Checks:
             raise ViolationError(f"two blocks of height {known} are certified", fork)
         if chain:
             self._newest = certificate
+        if any(digest not in self._memo.results for digest in chain):
+            raise ViolationError(f"a wrong result of height {certificate.height} or below is certified")
         self.certified += reversed(chain)
 
     def _is_certified(self, digest: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""A lying administrator for the simulator: it orders two blocks at one height, votes for everything, and hides its log.
+"""A lying administrator for the simulator: two blocks at one height, wrong results, votes for all, and a hidden log.
 
 It runs the same code as the honest ones and then changes what that says. It never breaks its own disk: what it lies
 about is only what others hear.
@@ -42,12 +42,12 @@ class Liar(Host):
         return sends
 
     def _tell_two_stories(self, said: Propose) -> Sends:
-        """The newest block to some, another one of the same height to the others."""
+        """The newest block to some, another one of the same height, sometimes a wrong one, to the others."""
         entry = self._judge.read(said.blocks[-1])
         below = self.state.log[: entry.height]
         if entry.start or self.state.role is not Role.LEADING:
             return [(EVERYONE, said)]
-        other = self._judge.propose(below, entry.epoch, self._dice.randbytes(8))
+        other = self._judge.propose(below, entry.epoch, self._dice.randbytes(8), wrong=self._dice.random() < LIE_RATE)
         twin = said._replace(blocks=(*said.blocks[:-1], other))
         self._judge.judge(below, self._judge.read(other))
         count = len(self.replica.administrators.keys)

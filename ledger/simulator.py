@@ -19,7 +19,7 @@ from ledger.host import Host
 from ledger.messages import Append, Message, Prepare, TakeOver, Tick
 from ledger.quorum import Certificate
 from ledger.replica_state import EVERYONE, Role, Sends, replicated
-from ledger.sim_bugs import BUGS
+from ledger.sim_bugs import BUGS, Plant
 from ledger.sim_checks import Checks, ViolationError
 from ledger.sim_liar import Liar
 from ledger.sim_parts import CHAIN, Memo, SimulatedCrashError, SimulatedDisk, SimulatedJudge, key_of, signer_of, verify
@@ -55,12 +55,12 @@ def simulate(seed: int, bug: str = "") -> Run:
     return world.run
 
 
-def simulate_liar(seed: int, size: tuple[int, int]) -> Run:
-    """Run one seed with the last administrator lying; only that two histories are certified is a violation then.
+def simulate_liar(seed: int, size: tuple[int, int], bug: str = "") -> Run:
+    """Run one seed with the last administrator lying; a violation is a certified fork, or what an honest one does wrong.
 
     A liar may stop an epoch change, so nothing is asked of the calm.
     """
-    world = _World(seed, "", size, liar=True)
+    world = _World(seed, bug, size, liar=True)
     try:
         world.trouble()
     except ViolationError as violation:
@@ -72,7 +72,12 @@ def simulate_liar(seed: int, size: tuple[int, int]) -> Run:
 
 def find_bug(bug: str, seeds: Iterable[int]) -> Run | None:
     """The first seed that shows a planted bug."""
-    return next((run for run in (simulate(seed, bug) for seed in seeds) if run.violation), None)
+    return next((run for run in (simulate_bug(seed, bug) for seed in seeds) if run.violation), None)
+
+
+def simulate_bug(seed: int, bug: str) -> Run:
+    """Run one seed with a planted bug, and with a liar among four where the bug needs one."""
+    return simulate_liar(seed, (4, 3), bug) if BUGS[bug].liar else simulate(seed, bug)
 
 
 class _World:
@@ -84,13 +89,14 @@ class _World:
         self._liar = n - 1 if liar else -1
         self.run = Run(seed, self.size)
         self._rates = dice.random() * 0.2, dice.random() * 0.1
-        self._kind, administrators, disk = BUGS[bug]
-        self._administrators = administrators(CHAIN, tuple(key_of(i) for i in range(n)), quorum)
+        plant = BUGS[bug] if bug else Plant()
+        self._kind = plant.replica
+        self._administrators = plant.administrators(CHAIN, tuple(key_of(i) for i in range(n)), quorum)
         self._memo = Memo()
         self.checks = Checks(self._memo, frozenset({self._liar}))
         self.judges = [SimulatedJudge(signer_of(i), self._memo) for i in range(n)]
         crash_rate = dice.random() * 0.02
-        self.disks: list[SimulatedDisk] = [disk(dice, crash_rate) for _ in range(n)]
+        self.disks: list[SimulatedDisk] = [plant.disk(dice, crash_rate) for _ in range(n)]
         self.hosts: list[Host | None] = [self._start(i) for i in range(n)]
         self.now, self._skew = 1_000_000, [dice.randrange(-SKEW_MS, SKEW_MS) // 2 for _ in range(n)]
         self._side = [0] * n

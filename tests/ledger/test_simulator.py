@@ -11,19 +11,21 @@ SHOWN_AT = {
     "quorum-less-one": 4,
     "longest-log": 200,
     "commit-old-epoch": 1_000,
+    "two-blocks": 100,
+    "unjudged": 50,
 }
 """Seeds within which each bug shows; far fewer than the 20,000 it is given by command."""
 
 
-def test_two_thousand_seeds_hold() -> None:
+@pytest.mark.parametrize("first", range(0, 2_000, 500))
+def test_two_thousand_seeds_hold(first: int) -> None:
     """No two certified blocks at one height, none lost, promises kept, progress in the quiet; and trouble there was."""
-    runs = [simulate(seed) for seed in range(2_000)]
+    runs = [simulate(seed) for seed in range(first, first + 500)]
     assert [(run.seed, run.violation) for run in runs if run.violation] == []
-    counts = {name: sum(run.counts.get(name, 0) for run in runs) for name in runs[0].counts}
     assert {run.size for run in runs} == {(3, 2), (4, 3), (5, 3)}
     for trouble in ("crashes", "torn writes", "lost messages", "doubled messages", "partitions", "epoch changes tried"):
-        assert counts[trouble] > 200, trouble
-    assert counts["certified blocks"] > 10_000
+        assert sum(run.counts.get(trouble, 0) for run in runs) > 100, trouble
+    assert sum(run.counts["certified blocks"] for run in runs) > 2_500
 
 
 def test_a_seed_is_a_run() -> None:
@@ -33,7 +35,7 @@ def test_a_seed_is_a_run() -> None:
     assert len({tuple(run.counts.items()) for run in first}) > 10
 
 
-@pytest.mark.parametrize("bug", [name for name in BUGS if name])
+@pytest.mark.parametrize("bug", BUGS)
 def test_each_planted_bug_shows(bug: str) -> None:
     """Within the seeds of the table."""
     found = find_bug(bug, range(SHOWN_AT[bug]))
