@@ -222,11 +222,12 @@ VERBS: dict[str, Callable[..., None]] = {
 
 
 def add_verbs(ledger_app: typer.Typer) -> None:
-    """Put the verbs of this file, of administrators and of stores under `ledger`."""
+    """Put the verbs of this file, of admission, administrators and stores under `ledger`."""
     from experiments.cli_administrators import VERBS as OF_ADMINISTRATORS
+    from experiments.cli_admission import VERBS as OF_ADMISSION
     from experiments.cli_store import VERBS as OF_STORES
 
-    for name, verb in (VERBS | OF_ADMINISTRATORS | OF_STORES).items():
+    for name, verb in (VERBS | OF_ADMISSION | OF_ADMINISTRATORS | OF_STORES).items():
         ledger_app.command(name)(verb)
 
 

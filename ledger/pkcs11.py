@@ -121,7 +121,11 @@ def _open(where: TokenKey, pin: str) -> tuple[Any, Any]:
         raise LedgerError("no driver of a token there", where=where.module, do="give its file as module-path")
     try:
         token = pkcs11.lib(where.module).get_token(token_label=where.token)
-        return pkcs11, token.open(user_pin=pin, rw=True)
+        try:
+            return pkcs11, token.open(user_pin=pin, rw=True)
+        except pkcs11.UserAlreadyLoggedIn:
+            # a process logs in once for all its sessions of a token
+            return pkcs11, token.open(rw=True)
     except pkcs11.PKCS11Error as error:
         do = f"check its label and {PIN}"
         raise LedgerError(f"token does not open ({_words(error)})", where=str(where), do=do) from error

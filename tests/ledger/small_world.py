@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ledger.admission import fill_unheard
+from ledger.admission import fill_unheard, withdraw_silent
 from ledger.content import StepRecord
 from ledger.encoding import ABSENT
 from ledger.keeper import Keeper, Worlds, open_keeper
@@ -91,6 +91,8 @@ class SmallRun:
         arrival = np.stack([d.permutation(5) for d in self.dice])
         said = self.keeper.admit(now, self.write_orders(t), self.draw(-2_000, 2_000), self.reading, arrival, self.noise)
         orders, codes = said.orders, said.codes
+        if said.silent is not None:
+            self.resting, _ = withdraw_silent(self.resting, said.silent)
         live = codes == 0
         capacity = self.capacity.reshape(worlds * SLOTS, 1, 2)
         retail = self.rules.terms.outside_options(self.outside).reshape(-1, len(GRID.areas), 2)
