@@ -20,12 +20,12 @@ from experiments.japan_model import Fit, Nation, simulate_prices
 from experiments.japan_scores import Mask, days_before, move_yesterday, past_level
 from market.errors import ConfigError
 
-FIRST_GUESS = Fit((4.3, 7.2, 14.0, 9.6), (0.6, 0.6, 0.6, 0.3), (0.85, 0.85, 0.85, 0.85), 1.0)
-"""Assumption: about the marginal costs of UCGRB's test data of 2016 to 2020, and 85 % of the plant offered."""
+FIRST_GUESS = Fit((3.8, 6.5, 11.0, 10.0), (0.8, 0.75, 0.6, 0.2), (0.6, 0.95, 1.0, 0.5), 0.1, 0.8)
+"""Rounded result of an earlier search on the same days with coarser steps, begun at 4.3, 7.2, 14 and 9.6 JPY/kWh."""
 JUDGED_SLOTS = np.array([3, 13, 20, 26, 35, 41])
 WEIGHTS = tuple(np.round(np.arange(0.1, 1.01, 0.1), 1).tolist())
 SHAKE = 0.12
-WIDEST, MOST_AVAILABLE = 0.95, 1.0
+WIDEST, MOST_AVAILABLE, MOST_MAINTAINED = 0.95, 1.0, 0.5
 MOST_TRIES = 100_000
 
 
@@ -55,7 +55,9 @@ class Found:
         for fuel, *values in zip(FUELS, self.fit.cost, self.fit.spread, self.fit.available, strict=True):
             table.add_row(fuel, *(f"{value:.3f}" for value in values))
         console().print(table)
-        console().print(f"what always runs x {self.fit.runs:.3f}; error over yesterday's, calibration days:")
+        share = f"{100 * self.fit.maintained:.1f} %"
+        console().print(f"out in spring and autumn {share}; what always runs x {self.fit.runs:.3f}")
+        console().print("error over yesterday's on calibration days:")
         console().print(f"  level of {LONG_LEVEL} days {self.level_ratio:.3f}")
         console().print(f"  yesterday + {self.weight} x change {self.moved_ratio:.3f}")
 
@@ -109,13 +111,14 @@ class Judge:
 def shake(fit: Fit, seed: int, number: int) -> Fit:
     """The fit with one to three parameters changed, drawn from (seed, number), within their bounds."""
     stream = np.random.default_rng((seed, number))
-    flat = np.concatenate([fit.cost, fit.spread, fit.available, [fit.runs]])
+    flat = np.concatenate([fit.cost, fit.spread, fit.available, [fit.maintained, fit.runs]])
     which = stream.choice(len(flat), stream.integers(1, 4), replace=False)
     flat[which] *= np.exp(stream.normal(0, SHAKE, len(which)))
     count = len(FUELS)
     cost, spread, available = (tuple(flat[i * count : (i + 1) * count].round(3).tolist()) for i in range(3))
     spread, available = (tuple(min(v, top) for v in vs) for vs, top in ((spread, WIDEST), (available, MOST_AVAILABLE)))
-    return Fit(cost, spread, available, round(float(flat[-1]), 3))
+    maintained, runs = flat[-2:].round(3).tolist()
+    return Fit(cost, spread, available, min(maintained, MOST_MAINTAINED), runs)
 
 
 def _keep(path: Path, seed: int, done: int, fit: Fit) -> None:
@@ -132,7 +135,7 @@ def _resume(path: Path | None, seed: int) -> tuple[int, Fit]:
     try:
         kept = json.loads(path.read_text("utf-8"))
         fit, same = kept["fit"], kept["seed"] == seed
-        found = Fit(tuple(fit["cost"]), tuple(fit["spread"]), tuple(fit["available"]), float(fit["runs"]))
+        found = Fit(tuple(fit["cost"]), tuple(fit["spread"]), tuple(fit["available"]), fit["maintained"], fit["runs"])
         done = int(kept["done"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError("is not a kept search", where=str(path), do="give another --keep") from error

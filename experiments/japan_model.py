@@ -24,8 +24,10 @@ from market.tables import Table
 from market.units import Int
 
 WH_PER_SLOT_OF_MW = 500_000
-STEPS = (8, 8, 8, 4)
+STEPS = (16, 24, 12, 6)
 """Assumption: steps in which coal, gas, oil and pumped storage are offered in each area."""
+MAINTAINED = (0, 0, 0.5, 1, 1, 0.5, 0, 0, 0.5, 1, 1, 0)
+"""Assumption: planned outages by month, January first: in spring and autumn, none when demand peaks."""
 UNSERVED = 60_000
 """Assumption: what demand beyond all plant costs [mJPY/kWh]."""
 UNSERVED_MW = 80_000
@@ -39,16 +41,18 @@ class Fit(NamedTuple):
 
     - cost: middle of the steps' cost [JPY/kWh]; spread: the dearest and cheapest step are so much above and below,
       as a part of it; available: part of the fleet that is offered;
+    - maintained: part of what is available that is out in the months of `MAINTAINED`;
     - runs: factor on the output of what always runs, nuclear plant apart.
     """
 
     cost: tuple[float, ...]
     spread: tuple[float, ...]
     available: tuple[float, ...]
+    maintained: float
     runs: float
 
 
-FITTED = Fit((3.8, 6.522, 10.871, 10.105), (0.787, 0.763, 0.589, 0.227), (0.612, 0.956, 0.997, 0.501), 0.809)
+FITTED = Fit((3.8, 6.522, 10.871, 10.105), (0.787, 0.763, 0.589, 0.227), (0.612, 0.956, 0.997, 0.501), 0.1, 0.809)
 """Found by `digitalgrid backtest calibrate`."""
 MOVE = 0.8
 """How much of the simulated change from yesterday moves yesterday's price, found with `FITTED`."""
@@ -127,43 +131,49 @@ def simulate_prices(
     return prices
 
 
-def _offers(nation: Nation, fit: Fit) -> tuple[Int, Int]:
-    """Price [mJPY/kWh] (steps,) and energy [Wh] (areas, steps) of the plant, the same in every half hour."""
-    price, energy = [], []
+def _offers(nation: Nation, fit: Fit) -> tuple[Int, Floats]:
+    """Price [mJPY/kWh] (steps,) and power [MW] (areas, steps) of the plant when nothing is maintained."""
+    price, power = [], []
     for fuel, steps in enumerate(STEPS):
         cost = fit.cost[fuel] * (1 + fit.spread[fuel] * np.linspace(-1, 1, steps))
         price.append(np.rint(cost * 1_000 / TICK).astype(np.int64) * TICK)
         each = nation.fleet_mw[:, fuel] * fit.available[fuel] / steps
-        energy.append(np.repeat(np.rint(each * WH_PER_SLOT_OF_MW).astype(np.int64)[:, None], steps, 1))
-    price.append(np.array([UNSERVED]))
-    energy.append(np.full((len(AREAS), 1), UNSERVED_MW * WH_PER_SLOT_OF_MW))
-    return np.maximum(np.concatenate(price), FLOOR), np.concatenate(energy, 1)
+        power.append(np.repeat(each[:, None], steps, 1))
+    return np.maximum(np.concatenate(price), FLOOR), np.concatenate(power, 1)
 
 
-def _clear_days(nation: Nation, fit: Fit, slots: Int, offers: tuple[Int, Int]) -> Floats:
+def _clear_days(nation: Nation, fit: Fit, slots: Int, offers: tuple[Int, Floats]) -> Floats:
     runs = fit.runs * nation.runs_mw + nation.nuclear_mw
     net = nation.net_mw[:, slots] - runs[:, None, :]
     markets = len(nation.days) * len(slots)
-    orders = _book(np.rint(net * WH_PER_SLOT_OF_MW).astype(np.int64).reshape(markets, -1), offers)
-    daily = np.rint(nation.capacity_mw * WH_PER_SLOT_OF_MW).astype(np.int64)
-    capacity = np.repeat(daily, len(slots), 0)
-    price = clear(find_design("spot"), japan_grid(), orders, capacity, np.zeros_like(capacity)).result.price
-    return np.maximum(price, FLOOR).reshape(len(nation.days), len(slots), -1) / 1_000
+    price, power = offers
+    there = 1 - fit.maintained * np.array([MAINTAINED[day.month - 1] for day in nation.days])
+    orders = _book(_wh(net).reshape(markets, -1), price, np.repeat(_wh(there[:, None, None] * power), len(slots), 0))
+    capacity = np.repeat(_wh(nation.capacity_mw), len(slots), 0)
+    found = clear(find_design("spot"), japan_grid(), orders, capacity, np.zeros_like(capacity)).result.price
+    return np.maximum(found, FLOOR).reshape(len(nation.days), len(slots), -1) / 1_000
 
 
-def _book(net_wh: Int, offers: tuple[Int, Int]) -> Table:
-    """Orders of every market (markets, areas): the plant's steps, and net demand at the cap or surplus at the floor."""
-    price, energy = offers
+def _wh(megawatt: Floats) -> Int:
+    return np.rint(megawatt * WH_PER_SLOT_OF_MW).astype(np.int64)
+
+
+def _book(net_wh: Int, price: Int, energy: Int) -> Table:
+    """Orders of every market (markets, areas): steps of the plant, what is dear, and net demand or surplus.
+
+    Demand is bid at the cap, surplus offered at the floor.
+    """
     steps = len(price)
-    orders = np.zeros((*net_wh.shape, steps + 1), ORDER)
+    orders = np.zeros((*net_wh.shape, steps + 2), ORDER)
     orders["kind"], orders["time_in_force"] = Kind.NEW, TimeInForce.UNTIL_GATE
     orders["market"] = np.arange(len(net_wh))[:, None, None]
     orders["area"] = orders["party"] = np.arange(net_wh.shape[1])[:, None]
     orders["side"], orders["price"][..., :steps], orders["energy"][..., :steps] = Side.SELL, price, energy
+    orders["price"][..., steps], orders["energy"][..., steps] = UNSERVED, UNSERVED_MW * WH_PER_SLOT_OF_MW
     buys = net_wh > 0
-    orders["side"][..., steps] = np.where(buys, Side.BUY, Side.SELL)
-    orders["price"][..., steps] = np.where(buys, CAP, FLOOR)
-    orders["energy"][..., steps] = np.abs(net_wh)
+    orders["side"][..., -1] = np.where(buys, Side.BUY, Side.SELL)
+    orders["price"][..., -1] = np.where(buys, CAP, FLOOR)
+    orders["energy"][..., -1] = np.abs(net_wh)
     flat = orders.reshape(-1)
     flat = flat[flat["energy"] > 0]
     flat["sequence"] = np.arange(len(flat))
