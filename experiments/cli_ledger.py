@@ -130,15 +130,19 @@ def prove_record(
     party: Annotated[str | None, typer.Option(help="Whose envelope, with --slot.")] = None,
     slot: Annotated[str | None, typer.Option(help="When it was sent: a slot number or 'yyyy-mm-dd hh:mm'.")] = None,
     world: World = 0,
-    certificate: Annotated[Path | None, typer.Option(help="Cosignatures of the block, if several must sign.")] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help="certificates.json of the world (`ledger administrators`), if several must sign."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to make; printed if not given.")] = None,
 ) -> None:
     """Write a receipt that shows offline, with the administrators' keys alone, that a record is in the ledger.
 
     Example: `digitalgrid ledger prove runs/demo --party home-1 --slot "2018-04-22 10:00" --out receipt.json`
     """
+    from ledger.administrators import find_certificate
     from ledger.proofs import find_envelope, find_record, prove
-    from ledger.receipts import load_file, make_receipt
+    from ledger.receipts import make_receipt
 
     where = _world_of(folder, world)
     if record is not None and (party, slot) == (None, None):
@@ -147,8 +151,9 @@ def prove_record(
         place = find_envelope(where, party, slot)
     else:
         raise ConfigError("no record is named", do="give RECORD, or --party and --slot")
-    cosigned = b"" if certificate is None else load_file(certificate)
-    _write(make_receipt(prove(where, place), cosigned).to_bytes(), out)
+    proof = prove(where, place)
+    cosigned = b"" if certificate is None else find_certificate(certificate, proof.block.header.height)
+    _write(make_receipt(proof, cosigned).to_bytes(), out)
 
 
 def verify_receipt(

@@ -204,6 +204,14 @@ def read_certificates(path: Path) -> list[Certified]:
     return rows
 
 
+def find_certificate(path: Path, height: int) -> bytes:
+    """The certificate of one block, as a receipt holds it; raises LedgerError where there is none."""
+    for certificate, _ in read_certificates(path):
+        if certificate.height == height:
+            return certificate.to_bytes()
+    raise LedgerError(f"block {height} has no certificate", where=str(path))
+
+
 @dataclass(frozen=True)
 class Coverage:
     """How far certificates cover a world's blocks: blocks, certified ones, how many had each number of copies."""

@@ -56,7 +56,7 @@ def simulate(seed: int, bug: str = "") -> Run:
 
 
 def simulate_liar(seed: int, size: tuple[int, int], bug: str = "") -> Run:
-    """Run one seed with the last administrator lying; a violation is a certified fork, or what an honest one does wrong.
+    """Run one seed with the last administrator lying; a violation is a certified fork, or an honest fault.
 
     A liar may stop an epoch change, so nothing is asked of the calm.
     """

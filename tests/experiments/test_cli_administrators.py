@@ -52,6 +52,21 @@ def test_a_ledger_is_cosigned_checked_and_recovered(run, tmp_path: Path) -> None
     assert_one_line(run("ledger", "administrators", "run", "signed"), "not empty")
 
 
+def test_a_receipt_holds_the_cosignatures_and_is_checked_with_the_keys_alone(run, tmp_path: Path) -> None:
+    """With q = 3 a receipt without a certificate shows nothing, one with it does, also when everything else is gone."""
+    assert run("ledger", "administrators", "run", "signed").exit_code == 0
+    beside = tmp_path / "signed" / "world-0000"
+    shutil.copy(beside / "keys.json", "keys.json")
+    certificates = ("--certificate", "signed/world-0000/certificates.json")
+    assert run("ledger", "prove", "run", "5", *certificates, "--out", "good.json").exit_code == 0
+    assert run("ledger", "prove", "run", "5", "--out", "bare.json").exit_code == 0
+    shutil.rmtree(tmp_path / "run")
+    shutil.rmtree(tmp_path / "signed")
+    good = run("ledger", "verify-receipt", "good.json", "--keys", "keys.json")
+    assert good.exit_code == 0, good.output
+    assert_one_line(run("ledger", "verify-receipt", "bare.json", "--keys", "keys.json"), "cut short")
+
+
 def test_what_cannot_be_is_said_in_one_line(run) -> None:
     """A quorum that forks, a sequencer that is down, a bug nobody planted, a wrong size."""
     assert_one_line(run("ledger", "administrators", "run", "x", "--quorum", 2), "lets two blocks")
