@@ -79,7 +79,7 @@ def check_certificates(folder: Folder, beside: Beside, keys: Keys = None, as_jso
         raise typer.Exit(1)
 
 
-def recover_ledger(
+def tell_survivor(
     survivor: Annotated[Path, typer.Argument(help="Folder of the surviving administrator.")],
     keys: Annotated[Path, typer.Option(help="The administrators' public keys.")],
     certificates: Annotated[
@@ -90,7 +90,7 @@ def recover_ledger(
 ) -> None:
     """Say what one surviving administrator holds and what was only on the lost ones; write a ledger from it.
 
-    Example: `digitalgrid ledger recover signed/world-0000/administrator-3 --keys signed/world-0000/keys.json`
+    Example: `digitalgrid ledger survivor signed/world-0000/administrator-3 --keys signed/world-0000/keys.json`
     """
     from ledger.administrators import read_certificates
     from ledger.keeper import world_name
@@ -148,7 +148,7 @@ def simulate_administrators(
 VERBS: dict[str, Callable[..., None]] = {
     "administrators": cosign_ledger,
     "certify-check": check_certificates,
-    "recover": recover_ledger,
+    "survivor": tell_survivor,
     "sim": simulate_administrators,
 }
 """Verbs of this file by name."""

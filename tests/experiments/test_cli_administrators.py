@@ -41,10 +41,10 @@ def test_a_ledger_is_cosigned_checked_and_recovered(run, tmp_path: Path) -> None
     assert facts["certified"] == facts["blocks"]
     keys = ("--keys", "signed/world-0000/keys.json")
     others = ("--certificates", "signed/world-0000/certificates.json")
-    lagging = run("ledger", "recover", "signed/world-0000/administrator-3", *keys, *others)
+    lagging = run("ledger", "survivor", "signed/world-0000/administrator-3", *keys, *others)
     assert lagging.exit_code == 1
     assert lagging.stdout.count("lost with the others") == facts["blocks"] - 1
-    whole = run("ledger", "recover", "signed/world-0000/administrator-1", *keys, *others, "--out", "again")
+    whole = run("ledger", "survivor", "signed/world-0000/administrator-1", *keys, *others, "--out", "again")
     assert whole.exit_code == 0, whole.output
     assert run("ledger", "verify", "again").exit_code == 0
     assert run("ledger", "certify-check", "again", "signed", *keys).exit_code == 0
