@@ -10,6 +10,7 @@ statement_app = typer.Typer()
 bill_app = typer.Typer()
 designs_app = typer.Typer()
 lines_app = typer.Typer()
+why_app = typer.Typer()
 study_app = typer.Typer(help="Studies of the market itself, with synthetic orders.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -85,6 +86,32 @@ def lines(
     _show(result, as_json)
 
 
+@why_app.command()
+def why(
+    contract: Annotated[str, typer.Argument(help="BLOCK/RECORD#ROW, or SLOT/SELLER/BUYER with a time or slot number.")],
+    run: Annotated[Path | None, typer.Option(help="Run folder; the newest in `runs/` if not given.")] = None,
+    world: Annotated[int, typer.Option(min=0, help="World of a run of several.")] = 0,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Exported policy to decide again with, beside those the run names.")
+    ] = None,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="Execute with the installed programs where others are registered.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the chain behind a contract: what was seen, decided and signed, the book, the line, the money; each checked.
+
+    Exit code 1 when a policy decides otherwise on what it saw than was signed.
+    Example: `digitalgrid why "2018-04-22 07:30/thermal-2/store-3" --run runs/demo`
+    """
+    from experiments.why import explain
+
+    result = explain(contract, run, world=world, policies=policy or [], trust_source=trust_source)
+    _show(result, as_json)
+    if not result.same:
+        raise typer.Exit(1)
+
+
 @study_app.command("lead-time")
 def study_lead_time(
     days: Annotated[int, typer.Option(help="Days of delivery, spread over a year.")] = 12,
@@ -138,6 +165,7 @@ def add_verbs(app: typer.Typer) -> None:
     app.add_typer(bill_app)
     app.add_typer(designs_app)
     app.add_typer(lines_app)
+    app.add_typer(why_app)
     app.add_typer(study_app, name="study")
 
 
