@@ -160,25 +160,36 @@ class Tree:
         return node_hash(self._root(start, middle), self._root(middle, stop))
 
 
-def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
-    """The root that an inclusion proof of leaf hash `leaf` leads to; None where its length cannot be right.
+def sibling_sides(index: int, size: int, count: int) -> list[bool] | None:
+    """Whether each of `count` siblings of leaf `index` stands on its left, lowest first.
+
+    None where a proof in a log of `size` leaves has another length, or there is no such leaf.
 
     Source: RFC 9162, section 2.1.3.2.
     """
     if not 0 <= index < size:
         return None
-    place, last, root = index, size - 1, leaf
-    for sibling in proof:
-        if last == 0 or len(sibling) != HASH_BYTES:
+    place, last, sides = index, size - 1, []
+    for _ in range(count):
+        if last == 0:
             return None
-        if place & 1 or place == last:
-            root = node_hash(sibling, root)
+        sides.append(bool(place & 1) or place == last)
+        if place == last:
             while not place & 1 and place:
                 place, last = place >> 1, last >> 1
-        else:
-            root = node_hash(root, sibling)
         place, last = place >> 1, last >> 1
-    return root if last == 0 else None
+    return sides if last == 0 else None
+
+
+def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
+    """The root that an inclusion proof of leaf hash `leaf` leads to; None where its length cannot be right."""
+    sides = sibling_sides(index, size, len(proof))
+    if sides is None or any(len(sibling) != HASH_BYTES for sibling in proof):
+        return None
+    root = leaf
+    for is_left, sibling in zip(sides, proof, strict=True):
+        root = node_hash(sibling, root) if is_left else node_hash(root, sibling)
+    return root
 
 
 def is_included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
