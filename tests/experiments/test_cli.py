@@ -27,7 +27,14 @@ VERBS = (
     "clear",
 )
 BENCHES = ("envs", "curves", "market", "ledger", "peers")
-NESTED = (("ledger", "verify"), ("ledger", "show"), ("study", "lead-time"), *(("bench", name) for name in BENCHES))
+NESTED = (
+    ("ledger", "verify"),
+    ("ledger", "show"),
+    ("study", "lead-time"),
+    ("backtest", "japan-nine"),
+    ("backtest", "calibrate"),
+    *(("bench", name) for name in BENCHES),
+)
 MISTAKES = {
     "unknown scenario": (["nowhere"], "urawa-misono"),
     "missing scenario file": (["nowhere.toml"], "nowhere.toml"),
