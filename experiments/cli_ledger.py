@@ -134,6 +134,9 @@ def prove_record(
         Path | None,
         typer.Option(help="certificates.json of the world (`ledger administrators`), if several must sign."),
     ] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Index of the world, so that not all is read; built here where it does not fit.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to make; printed if not given.")] = None,
 ) -> None:
     """Write a receipt that shows offline, with the administrators' keys alone, that a record is in the ledger.
@@ -141,17 +144,19 @@ def prove_record(
     Example: `digitalgrid ledger prove runs/demo --party home-1 --slot "2018-04-22 10:00" --out receipt.json`
     """
     from ledger.administrators import find_certificate
+    from ledger.index import Index
     from ledger.proofs import find_envelope, find_record, prove
     from ledger.receipts import make_receipt
 
     where = _world_of(folder, world)
+    known = None if index is None else Index(where, index)
     if record is not None and (party, slot) == (None, None):
-        place = find_record(where, record)
+        place = find_record(where, record) if known is None else known.find(record)
     elif record is None and party is not None and slot is not None:
-        place = find_envelope(where, party, slot)
+        place = find_envelope(where, party, slot) if known is None else known.find_envelope(party, slot)
     else:
         raise ConfigError("no record is named", do="give RECORD, or --party and --slot")
-    proof = prove(where, place)
+    proof = prove(where, place) if known is None else known.prove(place)
     cosigned = b"" if certificate is None else find_certificate(certificate, proof.block.header.height)
     _write(make_receipt(proof, cosigned).to_bytes(), out)
 

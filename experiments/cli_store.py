@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli_ledger import Folder, Json
+from market.errors import ConfigError
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same blocks and moments.")]
 
@@ -55,14 +56,41 @@ def recover_ledger(
     Whole blocks are never touched, damage elsewhere is reported and left. A ledger that was not closed stays so.
     Example: `digitalgrid ledger recover runs/demo`
     """
-    from ledger.audit import find_worlds
     from ledger.segment_store import SegmentStore
 
-    for world in find_worlds(folder / "ledger" if (folder / "ledger").is_dir() else folder):
+    for world in _worlds_of(folder):
         store, cut = SegmentStore.reopen(world, damaged=cut_damaged)
         store.close()
         typer.echo(f"{world.name}: {cut or f'nothing unfinished, {store.tip.height} whole blocks'}")
 
 
-VERBS: dict[str, Callable[..., None]] = {"crash": crash_store, "recover": recover_ledger}
+def index_ledger(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="File to make or make anew.")],
+    world: Annotated[int, typer.Option(min=0, help="World of a run of several.")] = 0,
+) -> None:
+    """Write a SQLite file that says where the records of a world are, for `ledger prove --index`.
+
+    It may be deleted at any time, and nothing it says is believed: records are read from the ledger.
+    Example: `digitalgrid ledger index runs/demo --out demo.sqlite`
+    """
+    from ledger.index import Index, build_index
+
+    worlds = _worlds_of(folder)
+    if world >= len(worlds):
+        raise ConfigError(f"there is no world {world}", where="--world", do=f"give 0 to {len(worlds) - 1}")
+    build_index(worlds[world], out)
+    index = Index(worlds[world], out)
+    blocks, records = index.count()
+    index.close()
+    typer.echo(f"{blocks} blocks, {records} records in {out}")
+
+
+def _worlds_of(folder: Path) -> list[Path]:
+    from ledger.audit import find_worlds
+
+    return find_worlds(folder / "ledger" if (folder / "ledger").is_dir() else folder)
+
+
+VERBS: dict[str, Callable[..., None]] = {"crash": crash_store, "recover": recover_ledger, "index": index_ledger}
 """The verbs of this file by name."""
