@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.bench_ledger_admission import admission_rows
 from experiments.bench_ledger_chain import chain_rows
 from experiments.bench_rows import BenchRow, print_rows
 
-PARTS: tuple[Callable[[int], list[BenchRow]], ...] = (chain_rows,)
+PARTS: tuple[Callable[[int], list[BenchRow]], ...] = (admission_rows, chain_rows)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from ledger.encoding import (
     signed_message,
 )
 from ledger.evidence import accuse
-from ledger.keys import are_signed_by
+from ledger.keys import in_parallel, is_signed_by
 from ledger.registry import Registry
 from ledger.remembered import Heard, Remembered
 from market.design import MarketDesign
@@ -143,7 +143,7 @@ def admit_envelopes(
         if code == Refusal.ADMITTED
         or (code == Refusal.OLD_SEQUENCE and known.find(envelopes[index][KEY_ID], _sequence(envelopes[index])))
     ]
-    good = _check_signatures(registry, [envelopes[index] for index in candidates])
+    good = in_parallel(lambda index: _is_signed(registry, envelopes[index]), candidates)
     heard: list[tuple[int, bytes]] = []
     evidence: list[bytes] = []
     turn: set[bytes] = set()
@@ -209,17 +209,9 @@ def _compare(before: Heard | None, envelope: bytes) -> Refusal:
     return Refusal.RESENT if same else Refusal.EQUIVOCATION
 
 
-def _check_signatures(registry: Registry, envelopes: Sequence[bytes]) -> list[bool]:
-    return are_signed_by(
-        [
-            (
-                registry.members[envelope[KEY_ID]].verifier,
-                envelope[-SIGNATURE_BYTES:],
-                signed_message(envelope[:-SIGNATURE_BYTES]),
-            )
-            for envelope in envelopes
-        ]
-    )
+def _is_signed(registry: Registry, envelope: bytes) -> bool:
+    verifier = registry.members[envelope[KEY_ID]].verifier
+    return is_signed_by(verifier, envelope[-SIGNATURE_BYTES:], signed_message(envelope[:-SIGNATURE_BYTES]))
 
 
 def _read(

@@ -128,13 +128,13 @@ def is_well_formed(envelope: bytes) -> bool:
     """Whether the bytes are one envelope of this version and nothing else."""
     if len(envelope) < SHORTEST or envelope[:4] != ENVELOPE_MAGIC or envelope[4] != ENVELOPE_VERSION:
         return False
-    head = envelope[:HEAD_BYTES]
-    if len(envelope) != SHORTEST + ROW_BYTES * int.from_bytes(head[49:51], "big"):
+    if len(envelope) != SHORTEST + ROW_BYTES * int.from_bytes(envelope[49:51], "big"):
         return False
-    says = head[51]
-    return says <= SAYS_PLAN + SAYS_READING and all(
-        (number != _LEAST) if says & bit else (number == _ZERO)
-        for bit, number in ((SAYS_PLAN, head[52:60]), (SAYS_READING, head[60:68]))
+    says, plan, reading = envelope[51], envelope[52:60], envelope[60:68]
+    return (
+        says <= SAYS_PLAN + SAYS_READING
+        and (plan != _LEAST if says & SAYS_PLAN else plan == _ZERO)
+        and (reading != _LEAST if says & SAYS_READING else reading == _ZERO)
     )
 
 

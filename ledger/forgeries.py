@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -197,7 +198,7 @@ def _code_of_flip(byte: int, bit: int, flipped: bytes, stage: Stage) -> Refusal:
 
 def _field_at(byte: int) -> str:
     """Name of the head's field a byte belongs to, "" behind the head."""
-    fields = ENVELOPE_HEAD.fields or {}
+    fields: Mapping[str, Any] = ENVELOPE_HEAD.fields or {}
     for name, (dtype, at, *_) in fields.items():
         if at <= byte < at + dtype.itemsize:
             return name
