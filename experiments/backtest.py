@@ -125,15 +125,21 @@ def backtest(
     fill: bool = False,
     doubled: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
+    no_limits: bool = False,
     progress: Progress | None = None,
 ) -> Backtest:
-    """Simulate and score `first` to `last`, both included; raises ConfigError and DataError."""
+    """Simulate and score `first` to `last`, both included, and clear again with each change.
+
+    `doubled` names lines, `without` fleets as AREA:FUEL, `no_limits` takes all lines' limits away. Raises ConfigError
+    and DataError.
+    """
     check_period(first, last)
     inputs = read_inputs(folder, last, fill)
     rows = np.arange(inputs.row_of(first) - LONG_LEVEL, inputs.row_of(last) + 1)
     nation, published = inputs.nation.part(rows), inputs.published[rows]
     changes = [(f"{line} doubled", nation.with_line_doubled(line)) for line in doubled]
     changes += [(f"no {fleet}", nation.without_fleet(fleet)) for fleet in without]
+    changes += [("no line limits", nation.without_limits())] * no_limits
     count = Count(progress, len(rows) * (1 + len(changes)))
     simulated = simulate_prices(nation, progress=count.step)
     forecasts = make_forecasts(inputs, rows, simulated)

@@ -27,6 +27,7 @@ def japan_nine(
     fill: Annotated[bool, typer.Option("--fill", help="Fill missing demand instead of leaving its days out.")] = False,
     double: Annotated[list[str] | None, typer.Option(help="What if a line had twice its capacity.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="What if a fleet were not there: AREA:FUEL.")] = None,
+    no_limits: Annotated[bool, typer.Option("--no-limits", help="What if lines never filled.")] = False,
     figures: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +43,7 @@ def japan_nine(
         from experiments.lead_time_picture import check_folder
 
         check_folder(figures)
-    changes = tuple(double or ()), tuple(without or ())
+    changes = tuple(double or ()), tuple(without or ()), no_limits
     result = with_progress("simulating", lambda progress: verb(data, *period, fill, *changes, progress))
     if figures:
         from experiments.backtest_pictures import save_pictures

@@ -31,6 +31,8 @@ MAINTAINED = (0, 0, 0.5, 1, 1, 0.5, 0, 0, 0.5, 1, 1, 0)
 UNSERVED = 60_000
 """Assumption: what demand beyond all plant costs [mJPY/kWh]."""
 UNSERVED_MW = 80_000
+NO_LIMIT_MW = 200_000.0
+"""More than the nation's peak."""
 FLOOR, CAP, TICK = 10, 999_990, 10
 """Lowest and highest price of JEPX, and its tick [mJPY/kWh]."""
 CHUNK_DAYS = 20
@@ -96,6 +98,10 @@ class Nation:
         capacity = self.capacity_mw.copy()
         capacity[:, names.index(name)] *= 2
         return replace(self, capacity_mw=capacity)
+
+    def without_limits(self) -> "Nation":
+        """Lines that never fill: all areas share the system price (システムプライス)."""
+        return replace(self, capacity_mw=np.full_like(self.capacity_mw, NO_LIMIT_MW))
 
     def without_fleet(self, text: str) -> "Nation":
         """Without the plant named AREA:FUEL, nuclear among the fuels; raises ConfigError for what does not exist."""

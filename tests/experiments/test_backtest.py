@@ -111,6 +111,15 @@ def test_a_full_line_parts_two_areas_and_twice_its_room_joins_them() -> None:
     assert min(prices_of(nation)[:KYUSHU]) == 8.0
 
 
+def test_without_limits_all_areas_share_one_price() -> None:
+    """Where one line was full, none is."""
+    net = fleet_mw()[:, 0] + 2_000
+    net[KYUSHU] = 0
+    nation = nation_of(net)
+    assert len(set(prices_of(nation))) > 1
+    assert len(set(prices_of(nation.without_limits()))) == 1
+
+
 def test_a_fleet_that_is_gone_is_not_offered() -> None:
     """Without Kyushu's coal its price is no longer that of coal; other areas' fleets stay."""
     net = np.zeros(9)
@@ -288,7 +297,7 @@ def test_a_search_goes_on_where_it_was_kept(folder: Path, tmp_path: Path) -> Non
 def test_the_verb_prints_tables_writes_pictures_and_says_what_it_assumes(folder: Path, tmp_path: Path) -> None:
     """A fortnight of made-up data through the command line, with a line doubled and a fleet gone."""
     period = ("--from", "2018-12-01", "--to", "2018-12-14")
-    what = ("--double", "kanmon", "--without", "kyushu:nuclear", "--figures", tmp_path)
+    what = ("--double", "kanmon", "--without", "kyushu:nuclear", "--no-limits", "--figures", tmp_path)
     result = run("japan-nine", "--data", folder, *period, *what)
     assert result.exit_code == 0, result.output
     assert YESTERDAY in result.output
