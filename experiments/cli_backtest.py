@@ -43,8 +43,8 @@ def japan_nine(
         from experiments.lead_time_picture import check_folder
 
         check_folder(figures)
-    changes = tuple(double or ()), tuple(without or ()), no_limits
-    result = with_progress("simulating", lambda progress: verb(data, *period, fill, *changes, progress))
+    lines, fleets = tuple(double or ()), tuple(without or ())
+    result = with_progress("simulating", lambda progress: verb(data, *period, fill, lines, fleets, no_limits, progress))
     if figures:
         from experiments.backtest_pictures import save_pictures
 
