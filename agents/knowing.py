@@ -8,6 +8,7 @@ day from the gate on, and every open slot. The world and a device write the same
 
 import hashlib
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,22 @@ _WIRE = np.dtype(">i8")
 def hash_policy(policy: Policy) -> bytes:
     """How envelopes name a policy: 32 bytes, `NO_REASON` for one that has no name outside its process."""
     if isinstance(policy, NetworkPolicy):
-        return hashlib.sha256(policy.model).digest()
+        return _hash_model(policy.model)
     if isinstance(policy, FixedPolicy | ZeroIntelligence):
-        return name_policy(type(policy).__name__, asdict(policy))
+        return _name_scripted(policy, repr(policy))
     return NO_REASON
+
+
+@lru_cache(maxsize=64)
+def _hash_model(model: bytes) -> bytes:
+    """Asked in every step of a signed world, for the same few networks."""
+    return hashlib.sha256(model).digest()
+
+
+@lru_cache(maxsize=64)
+def _name_scripted(policy: FixedPolicy | ZeroIntelligence, _spelling: str) -> bytes:
+    """By its spelling too: 0.0 and -0.0 are equal and named differently."""
+    return name_policy(type(policy).__name__, asdict(policy))
 
 
 def write_knowledge(view: View) -> list[list[bytes]]:
