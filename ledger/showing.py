@@ -14,8 +14,9 @@ from ledger.keys import key_id_of
 from ledger.outages import read_outage
 from ledger.programs import describe_programs
 from ledger.reasons import NO_REASON
-from ledger.records import RecordType, StepBody, read_members, read_step, split_envelope
+from ledger.records import BETWEEN, RecordType, StepBody, read_members, read_step, split_envelope
 from ledger.rules import Genesis, Rules, read_genesis
+from ledger.showing_keys import describe_between
 from market.contracts import CONTRACT, CONTRACT_WIRE
 from market.errors import LedgerError, Refusal
 from market.outages import leave_curtailed, no_curtailed
@@ -89,6 +90,8 @@ class _Reader:
             return self._describe_step(body)
         if kind == RecordType.OUTAGE:
             return self._describe_outage(body)
+        if kind in BETWEEN:
+            return describe_between(kind, body, self._names, self.genesis.rules.accounts.party_names)
         if kind == RecordType.PROGRAM:
             return describe_programs(body)
         if kind == RecordType.EXEC:

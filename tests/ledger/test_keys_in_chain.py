@@ -10,14 +10,16 @@ from ledger.admission import withdraw_silent
 from ledger.audit import verify
 from ledger.encoding import ABSENT, encode_bodies, signed_message
 from ledger.evidence import read_equivocation
+from ledger.fsck import fsck
 from ledger.journal import read
-from ledger.keeper import FullKeeper
+from ledger.keeper import FullKeeper, open_keeper
 from ledger.keys import OPERATOR, SoftwareSigner, simulation_signer
 from ledger.records import BETWEEN, RecordType
 from ledger.registrations import By, Enrolment, Reason, Revocation, Rotation
+from ledger.showing import show
 from market.errors import LedgerError
 from market.orders import ORDER, ORDER_WIRE, no_orders
-from tests.ledger.small_world import SLOTS, START, SmallRun
+from tests.ledger.small_world import ACCOUNTS, SLOTS, START, SmallRun
 
 Change = Callable[[FullKeeper], None]
 PARTY, SEED = 1, 8
@@ -77,6 +79,9 @@ def test_a_rotated_key_goes_on_speaking_for_its_party(tmp_path: Path) -> None:
     verdict = verify(tmp_path, run.keeper.chain_head)
     assert verdict.ok, verdict.lines
     assert verdict.counts["registrations"] == 1
+    assert fsck(tmp_path, signatures=True).ok
+    last = [one for one in show(tmp_path / "world-0000") if one["type"] in ("rotate", "envelope")][-5:]
+    assert {one["party"] for one in last} == set(ACCOUNTS.party_names)
 
 
 def test_a_revoked_party_is_unheard_and_its_open_orders_are_cancelled_by_rule(tmp_path: Path) -> None:
@@ -92,6 +97,9 @@ def test_a_revoked_party_is_unheard_and_its_open_orders_are_cancelled_by_rule(tm
     assert verdict.counts["registrations"] == 2
     assert verdict.counts["refused envelopes"] == 2
     assert verdict.counts["orders cancelled with their keys"] > 0
+    revoked, enrolled = [one for one in show(tmp_path / "world-0000") if one["type"] in ("revoke", "enrol")]
+    assert (revoked["party"], revoked["reason"], revoked["by"]) == ("shop", "compromised", "operator")
+    assert (enrolled["party"], enrolled["key"], enrolled["most_orders"]) == ("shop", NEW.public_key.hex(), 0xFFFF)
 
 
 def test_a_revocation_may_be_for_a_later_block(tmp_path: Path) -> None:
@@ -154,6 +162,8 @@ def test_a_second_statement_is_refused_and_kept_as_evidence_once(tmp_path: Path)
     between = [(kind, body) for _, _, kind, body in read(tmp_path / "world-0000") if kind in BETWEEN]
     assert [kind for kind, _ in between] == [RecordType.EVIDENCE]
     said = read_equivocation(between[0][1])
+    (shown,) = (one for one in show(tmp_path / "world-0000") if one["type"] == "evidence")
+    assert (shown["party"], shown["sequence"], len(set(shown["envelopes"]))) == ("shop", 1, 2)
     assert (said.key_id, said.sequence) == (signers(run.keeper)[2].key_id, 1)
     verdict = verify(tmp_path, run.keeper.chain_head)
     assert verdict.ok, verdict.lines
@@ -187,3 +197,24 @@ def test_only_rows_of_silent_parties_are_withdrawn() -> None:
     resting["world"], resting["party"], resting["reference"] = [0, 0, 1, 1], [0, 1, 0, 1], range(4)
     kept, gone = withdraw_silent(resting, np.array([[True, False], [False, True]]))
     assert (kept["reference"].tolist(), gone["reference"].tolist()) == ([1, 2], [0, 3])
+
+
+def test_a_party_may_have_a_p256_key_from_the_genesis_on(tmp_path: Path) -> None:
+    """The members record writes the kind of each key; the audit checks the signatures of both."""
+    small = SmallRun([SEED], "off")
+    worlds = small.keeper.worlds
+    keeper = open_keeper("full", worlds, tmp_path, {(0, PARTY): NEW.public_key})
+    assert isinstance(keeper, FullKeeper)
+    run = SmallRun([SEED], "off")
+    run.keeper = keeper
+    for t in range(SLOTS):
+        number = np.array([t + 1]), np.array([70]), np.array([ABSENT]), np.array([0])
+        rows = np.zeros(0, ORDER_WIRE)
+        (body,) = encode_bodies(keeper.chain_ids[0], [NEW.key_id], number[0], START + t, *number[1:], rows)
+        run.noise = {(0, PARTY): body + NEW.sign(signed_message(body))}
+        run.step(t)
+    keeper.close()
+    assert all(step.plan[0, PARTY] == 70 for step in run.steps)
+    verdict = verify(tmp_path, keeper.chain_head)
+    assert verdict.ok, verdict.lines
+    assert fsck(tmp_path, signatures=True).ok

@@ -1,0 +1,57 @@
+"""Admission over many steps against the referee that keeps everything."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.admission import NOT_AFTER, admit_envelopes
+from ledger.evidence import read_equivocation
+from ledger.forgeries import CHAIN, write_envelope
+from ledger.keys import SoftwareSigner
+from ledger.registry import Registry
+from ledger.remembered import KEPT, Remembered
+from market.errors import Refusal
+from tests.reference.admission import Ear, Said
+
+SIGNERS = [SoftwareSigner.generate(kind) for kind in ("ed25519", "p256", "ed25519", "ed25519")]
+ROWS = {0: 2, 1: 3, 2: 3}
+NOW = 100
+said = st.builds(
+    Said,
+    key=st.sampled_from([0, 0, 0, 1, 1, 2, 3]),
+    sequence=st.integers(0, 9),
+    slot=st.integers(NOW - NOT_AFTER - 1, NOW + 4),
+    text=st.integers(1, 2),
+    rows=st.integers(0, 3),
+    is_signed=st.sampled_from([True, True, True, False]),
+)
+
+
+def write(one: Said) -> bytes:
+    """The envelope's bytes."""
+    envelope = write_envelope(SIGNERS[one.key], one.sequence, one.slot, one.text, rows=one.rows)
+    return envelope if one.is_signed else envelope[:-64] + bytes(64)
+
+
+@given(st.lists(st.lists(said, max_size=6), max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_every_stream_of_envelopes_is_heard_as_the_referee_hears_it(steps: list[list[Said]]) -> None:
+    """Keys 0 and 1 speak, 2 is revoked, 3 unknown; each offence leaves evidence once."""
+    registry, last, remembered = Registry(), dict[bytes, int](), Remembered()
+    for key, most in ROWS.items():
+        registry.register(key, SIGNERS[key].public_key, rows=most)
+    registry.revoke(SIGNERS[2].key_id)
+    ear = Ear(dict(ROWS), {2}, KEPT, NOT_AFTER)
+    accused = []
+    for number, given_envelopes in enumerate(steps):
+        now = NOW + number
+        expected = ear.hear(given_envelopes, now)
+        heard = admit_envelopes(registry, CHAIN, last, [write(one) for one in given_envelopes], now, remembered)
+        assert [Refusal(code) for code in heard.codes.tolist()] == expected
+        assert len(heard.kept) == expected.count(Refusal.ADMITTED)
+        accused += [read_equivocation(body) for body in heard.evidence]
+        assert bool(heard.evidence) <= (Refusal.EQUIVOCATION in expected)
+    offences = [(one.key_id, one.sequence) for one in accused]
+    assert len(offences) == len(set(offences))
+    for key in (0, 1):
+        spoken = ear.heard.get(key, [])
+        assert last.get(SIGNERS[key].key_id, 0) == max((one.sequence for one in spoken), default=0)
