@@ -7,14 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import envs.world
-from agents.fleet import Role
 from agents.knowing import hash_policy
 from agents.policies import mark_up
+from envs.reasons import reasons_of
 from envs.scenario import load_scenario
 from experiments.cli import app
 from experiments.device_host import run_device_day
@@ -24,7 +22,7 @@ from ledger.encoding import decode_heads
 from ledger.proofs import Holders, places
 from ledger.reasons import NO_REASON, ObservationLog, find_observation, name_observation, read_observations
 from ledger.records import RecordType, split_envelope
-from ledger.why import Story, find_contract, tell
+from ledger.why import find_contract
 from market.design import find_design
 from market.errors import ConfigError, DataError, LedgerError
 from market.orders import Side
@@ -250,8 +248,7 @@ def test_a_device_names_what_the_world_would_have_named(tmp_path: Path, monkeypa
         made.append(reasons_of(*given))  # type: ignore[arg-type]
         return made[-1]
 
-    reasons_of = envs.world.reasons_of
-    monkeypatch.setattr(envs.world, "reasons_of", keep)
+    monkeypatch.setattr("envs.world.reasons_of", keep)
     policy = write_network(tmp_path / "home.onnx", seed=4)
     design = find_design("dgp")
     assert run_device_day(load_scenario("urawa-misono"), design, policy.path, tmp_path / "ledger").ok
