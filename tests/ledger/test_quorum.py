@@ -1,5 +1,6 @@
 """Certificates and evidence, checked offline with the administrators' keys."""
 
+import hashlib
 from itertools import combinations
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from ledger.administrators import verify_signature
 from ledger.conviction import Branch, convict, evidence_of
-from ledger.epochs import Entry
+from ledger.diary import encode, write_cut, write_promise
+from ledger.epochs import Entry, EpochStart, Promise, Tip, promise_message
 from ledger.keys import SoftwareSigner
 from ledger.quorum import (
     Administrators,
@@ -155,3 +157,18 @@ def test_with_four_and_three_one_liar_cannot_find_the_votes_for_two_blocks() -> 
     for votes in range(2**3):
         sides = [{3} | {i for i in range(3) if votes >> i & 1 == side} for side in (0, 1)]
         assert sum(len(side) >= THREE_OF_FOUR.quorum for side in sides) <= 1
+
+
+def test_bytes_of_certificates_votes_promises_and_epoch_records_are_frozen() -> None:
+    """They are signed and kept for ever: another spelling would need another version."""
+    tip = Tip(3, 9, DIGEST)
+    signed = Vote(2, 77, bytes(range(64)))
+    promise = Promise(4, 1, tip, bytes(range(64)))
+    frozen = {
+        Certificate(1, 5, DIGEST, (signed,)).to_bytes(): (118, "6d9f9640bc8a1ca2"),
+        cosign_message(CHAIN, 1, 5, DIGEST, 77): (81, "c4d10784b5b02c95"),
+        promise_message(CHAIN, 4, 1, tip): (79, "0bcc2aad11476b0f"),
+        EpochStart(4, tip, (promise,)).to_record(): (163, "b7611167c8f378f9"),
+        encode([write_promise(4, 9, DIGEST, 77), write_cut(3)]): (78, "5564fa5df765e25d"),
+    }
+    assert [(len(data), hashlib.sha256(data).hexdigest()[:16]) for data in frozen] == list(frozen.values())
