@@ -6,7 +6,7 @@ polynomial x^8 + x^4 + x^3 + x + 1 of AES (FIPS 197). Share i is the value at i 
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -42,14 +42,22 @@ def join_shares(shares: Mapping[int, bytes], at: int = 0) -> bytes:
     if len({len(share) for share in shares.values()}) != 1:
         raise ConfigError("shares have different lengths")
     out = np.zeros(len(next(iter(shares.values()))), np.uint8)
-    for place, share in shares.items():
-        weight = 1
-        for other in shares:
-            if other != place:
-                # Lagrange: subtraction is exclusive or in this field
-                weight = _times(weight, _divide(at ^ other, place ^ other))
+    for weight, share in zip(_weights(tuple(shares), at), shares.values(), strict=True):
         out ^= _products()[weight][np.frombuffer(share, np.uint8)]
     return out.tobytes()
+
+
+@lru_cache(maxsize=1024)
+def _weights(places: tuple[int, ...], at: int) -> tuple[int, ...]:
+    """How much each value counts for the one at another place, by Lagrange; to subtract is exclusive or here."""
+    weights = []
+    for place in places:
+        weight = 1
+        for other in places:
+            if other != place:
+                weight = _times(weight, _divide(at ^ other, place ^ other))
+        weights.append(weight)
+    return tuple(weights)
 
 
 def _value_at(coefficients: Field, place: int) -> Field:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments import bench_ledger_chain as chain
+from experiments import bench_ledger_programs as programs
 from experiments.bench_rows import BenchRow
 from ledger.audit import find_worlds
 from ledger.fsck import fsck
@@ -34,3 +35,11 @@ def test_the_ledger_that_is_timed_is_whole(tmp_path: Path) -> None:
     assert verdict.ok, verdict.lines
     assert verdict.counts["envelopes"] == 4 * 2
     assert len(list(read_blocks(find_worlds(tmp_path)[0]))) >= 2
+
+
+def test_programs_reasons_and_sealing_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides run, and what is made is whole."""
+    monkeypatch.setattr(programs, "STEPS", 12)
+    rows = programs.programs_rows(1)
+    assert [row.same for row in rows] == [True, True, True]
+    assert all(row.ours_s > 0 < row.reference_s for row in rows)
