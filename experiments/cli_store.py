@@ -1,4 +1,4 @@
-"""Verbs of `digitalgrid ledger` about stores: mend what a crash left, and crash on purpose; `cli_ledger` adds them."""
+"""Verbs of `digitalgrid ledger` about stores: crash, mend, index and prune them; `cli_ledger` adds them."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli_ledger import Folder, Json
-from market.errors import ConfigError
+from market.errors import ConfigError, LedgerError
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same blocks and moments.")]
 
@@ -87,11 +87,62 @@ def index_ledger(
     typer.echo(f"{blocks} blocks, {records} records in {out}")
 
 
+def prune_ledger(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(help="Folder to make; the ledger itself is left as it is.")],
+    keep_days: Annotated[int, typer.Option(min=1, help="Days at the end whose envelopes are kept.")],
+) -> None:
+    """Copy a ledger without the envelopes of all but its last days: headers, leaf hashes and all other records stay.
+
+    Receipts stay valid and every root can be derived, but old orders cannot be matched again: `verify` needs the whole.
+    Example: `digitalgrid ledger prune runs/demo demo-pruned --keep-days 30`
+    """
+    from ledger.snapshots import height_kept, prune
+
+    for world in _worlds_of(folder):
+        done = prune(world, out / world.name, height_kept(world, keep_days))
+        typer.echo(
+            f"{world.name}: {done.records} envelopes of {done.blocks} blocks left out, "
+            f"{done.bytes_before:,} bytes became {done.bytes_after:,}"
+        )
+
+
+def check_pruned_ledger(
+    folder: Folder,
+    receipt: Annotated[Path | None, typer.Option(help="A receipt that the ledger should uphold.")] = None,
+) -> None:
+    """Check links, roots, header signatures and snapshot of a pruned ledger; exit code 1 where one does not fit.
+
+    Example: `digitalgrid ledger check-pruned demo-pruned --receipt receipt.json`
+    """
+    from ledger.receipts import load_file, read_receipt
+    from ledger.snapshots import check_pruned, read_pruned, upholds
+
+    worlds = _worlds_of(folder)
+    for world in worlds:
+        check, snapshot = check_pruned(world), read_pruned(world)[0]
+        typer.echo(
+            f"{world.name}: {check.height} blocks, {check.log.size} records, envelopes left out to block "
+            f"{snapshot.height}: all roots derived again, nothing differs"
+        )
+    if receipt is not None:
+        told = read_receipt(load_file(receipt), str(receipt))
+        if not any(upholds(world, told) for world in worlds):
+            raise LedgerError("the receipt is not of this ledger", where=str(receipt))
+        typer.echo(f"receipt of record {told.index} is upheld")
+
+
 def _worlds_of(folder: Path) -> list[Path]:
     from ledger.audit import find_worlds
 
     return find_worlds(folder / "ledger" if (folder / "ledger").is_dir() else folder)
 
 
-VERBS: dict[str, Callable[..., None]] = {"crash": crash_store, "recover": recover_ledger, "index": index_ledger}
+VERBS: dict[str, Callable[..., None]] = {
+    "crash": crash_store,
+    "recover": recover_ledger,
+    "index": index_ledger,
+    "prune": prune_ledger,
+    "check-pruned": check_pruned_ledger,
+}
 """The verbs of this file by name."""

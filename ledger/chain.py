@@ -4,7 +4,7 @@ Nothing of the market is derived here; `ledger.audit` does that between `open_bl
 key is that of the members record, which the first block holds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ledger.blocks import NO_BLOCK, NO_CERTIFICATE, Block, header_hash, header_message
 from ledger.keys import Verifier, is_signed_by, read_verifier
@@ -31,23 +31,30 @@ class ChainCheck:
 
     def open_block(self, block: Block) -> list[Located]:
         """Check how a block continues the chain and that its records are those its header names; return them."""
-        place = self.place(block)
-        header = block.header
+        self.check_link(block)
+        records = list(_located(block, self.place(block)))
+        self.check_leaves(block, [leaf_hash(frame_record(kind, body)) for kind, body, _ in records])
+        return records
+
+    def check_link(self, block: Block) -> None:
+        """Check how the header of a block continues the chain."""
+        place, header = self.place(block), block.header
         if self.ended:
             raise LedgerError("a block stands behind the end record", where=place)
         if (header.height, header.previous, header.log_size) != (self.height, self.head, self.log.size):
             raise LedgerError("header does not continue the block before", where=place)
         if header.epoch or header.certificate != NO_CERTIFICATE:
             raise LedgerError("header names an epoch or a certificate without administrators", where=place)
-        records = list(_located(block, place))
-        leaves = [leaf_hash(frame_record(kind, body)) for kind, body, _ in records]
-        if (merkle_root(leaves), len(records)) != (header.records_root, header.records):
+
+    def check_leaves(self, block: Block, leaves: Sequence[bytes]) -> None:
+        """Check that the records of a block, by their leaf hashes, are those its header names."""
+        place, header = self.place(block), block.header
+        if (merkle_root(leaves), len(leaves)) != (header.records_root, header.records):
             raise LedgerError("records are not those the header names", where=place)
         for leaf in leaves:
             self.log.append(leaf)
         if self.log.root() != header.log_root:
             raise LedgerError("log root of the header is not that of all records", where=place)
-        return records
 
     def close_block(self, block: Block, records: list[Located]) -> None:
         """Check state root, chain and signature of a block whose records were found good, and go on behind it."""

@@ -158,6 +158,9 @@ class Journal:
 def read_blocks(folder: Path) -> Iterator[Block]:
     """Blocks of one world's ledger, in order; raises LedgerError where bytes do not fit."""
     for payload, place in read_frames(folder):
+        if payload[:1] == bytes([RecordType.SNAPSHOT]):
+            pruned = "ledger is pruned: old envelopes are not in it"
+            raise LedgerError(pruned, where=place, do="`digitalgrid ledger check-pruned` checks it")
         yield read_block(payload, place)
 
 

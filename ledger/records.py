@@ -14,6 +14,7 @@
 12 evidence two envelopes of one key under one sequence (`ledger.evidence`)
 13 program  hashes of the programs the ledger runs by (`ledger.programs`); ends the front
 14 exec     what a program made of the steps of a block (`ledger.executions`); behind the block's last step
+17 snapshot the state at the end of a block; begins a pruned ledger, in no block (`ledger.snapshots`)
 18 epoch    who orders blocks from here on, on what, promised by whom (`ledger.epochs`); alone in its block
 """
 
@@ -53,6 +54,7 @@ class RecordType(IntEnum):
     EVIDENCE = 12
     PROGRAM = 13
     EXEC = 14
+    SNAPSHOT = 17
     EPOCH = 18
 
 
