@@ -55,7 +55,7 @@ def japan_nine(
 @backtest_app.command("calibrate")
 def calibrate(
     data: Data,
-    tries: Annotated[int, typer.Option(help="Fits to try.")] = 700,
+    tries: Annotated[int, typer.Option(help="Fits to try.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed and tries give the same fit.")] = 0,
     keep: Annotated[Path | None, typer.Option(help="File that keeps the search; it goes on from there.")] = None,
     as_json: Json = False,
@@ -63,7 +63,7 @@ def calibrate(
     """Fit costs, spreads and availabilities on 2018-10-01 to 2021-03-31 without the spike of that winter.
 
     Takes about a second a try; lines and fleets stay as they are. What it finds is used once it stands in the code.
-    Example: `digitalgrid backtest calibrate --data data --tries 700 --keep search.json`
+    Example: `digitalgrid backtest calibrate --data data --tries 500 --keep search.json`
     """
     from experiments.japan_calibration import calibrate as verb
     from experiments.screen import with_progress

@@ -54,10 +54,10 @@ class Fit(NamedTuple):
     runs: float
 
 
-FITTED = Fit((3.8, 6.522, 10.871, 10.105), (0.787, 0.763, 0.589, 0.227), (0.612, 0.956, 0.997, 0.501), 0.1, 0.809)
-"""Found by `digitalgrid backtest calibrate`."""
-MOVE = 0.8
-"""How much of the simulated change from yesterday moves yesterday's price, found with `FITTED`."""
+FITTED = Fit((4.04, 7.46, 11.566, 8.586), (0.884, 0.95, 0.723, 0.298), (0.576, 0.961, 0.975, 0.559), 0.153, 0.859)
+"""Found by `digitalgrid backtest calibrate --tries 500`."""
+MOVE = 0.7
+"""How much of the simulated change from yesterday moves yesterday's price, found by the same search."""
 
 
 @dataclass(frozen=True)
