@@ -5,10 +5,13 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger.blocks import Header, read_header
 from ledger.encoding import ABSENT, encode_bodies, signed_message
@@ -33,7 +36,7 @@ from ledger.registrations import (
 from ledger.registrations import Reason as Why
 from ledger.rules import calendar_bytes, genesis_bytes, read_calendar, read_genesis
 from market.contracts import CONTRACT, CONTRACT_WIRE
-from market.errors import LedgerError
+from market.errors import ConfigError, LedgerError
 from market.orders import ORDER, ORDER_WIRE
 from market.outages import CURTAILED, NOTICE
 from market.tables import to_wire
@@ -195,6 +198,18 @@ def test_another_version_is_not_read(name: str) -> None:
     assert other != data
     with pytest.raises(LedgerError):
         read(other)
+
+
+@given(st.sampled_from(sorted(FROZEN)), st.data())
+@settings(max_examples=300, deadline=None)
+def test_mutated_bytes_are_read_or_refused(name: str, data: st.DataObject) -> None:
+    """Bytes replaced, left out or put in between: a decoder answers or refuses, and raises nothing unknown."""
+    make, read = FROZEN[name]
+    good = make()
+    start = data.draw(st.integers(0, len(good)))
+    stop = data.draw(st.integers(start, min(start + 8, len(good))))
+    with suppress(LedgerError, ConfigError):
+        read(good[:start] + data.draw(st.binary(max_size=8)) + good[stop:])
 
 
 def test_every_record_type_is_frozen() -> None:
