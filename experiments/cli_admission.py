@@ -1,10 +1,13 @@
-"""The command line's verbs about who may speak in a ledger: an attack on admission."""
+"""Verbs of `digitalgrid ledger` about who may speak: an attack on admission, devices that spoke twice."""
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from experiments.cli_ledger import Folder
 
 
 def attack_admission(
@@ -28,5 +31,50 @@ def attack_admission(
     raise typer.Exit(1 if wrong else 0)
 
 
-VERBS: dict[str, Callable[..., None]] = {"attack": attack_admission}
+def list_evidence(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="Folder to write each as a file of its own into.")] = None,
+) -> None:
+    """List devices that said two things under one sequence; each is a file that convicts by itself.
+
+    Example: `digitalgrid ledger evidence runs/demo --out evidence`
+    """
+    from ledger.audit import find_worlds
+    from ledger.evidence import read_equivocation
+    from ledger.journal import read
+    from ledger.records import RecordType
+
+    count = 0
+    for world in find_worlds(folder / "ledger" if (folder / "ledger").is_dir() else folder):
+        for height, _, kind, body in read(world):
+            if kind != RecordType.EVIDENCE:
+                continue
+            said = read_equivocation(body)
+            typer.echo(f"{world.name} block {height}: key {said.key_id.hex()} twice under sequence {said.sequence}")
+            count += 1
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                (out / f"{said.chain_id.hex()}-{said.key_id.hex()}-{said.sequence}.evidence").write_bytes(body)
+    typer.echo(f"{count} devices spoke twice" if count != 1 else "1 device spoke twice")
+
+
+def convict(file: Annotated[Path, typer.Argument(help="A file that `ledger evidence` wrote.")]) -> None:
+    """Check evidence with nothing but its file: two statements under one sequence, both signed; exit code 1 if not.
+
+    Example: `digitalgrid ledger convict evidence/FILE`
+    """
+    from ledger.encoding import SIGNATURE_BYTES, record_id
+    from ledger.evidence import read_equivocation
+    from market.errors import LedgerError
+
+    if not file.is_file():
+        raise LedgerError("no such file", where=str(file), do="give one that ledger evidence wrote")
+    said = read_equivocation(file.read_bytes())
+    typer.echo(f"chain     {said.chain_id.hex()}\nkey       {said.public_key.hex()}\nsequence  {said.sequence}")
+    for envelope in (said.first, said.second):
+        typer.echo(f"signed    {record_id(envelope[:-SIGNATURE_BYTES]).hex()}")
+    typer.echo("convicted: the key signed two statements under one sequence")
+
+
+VERBS: dict[str, Callable[..., None]] = {"attack": attack_admission, "evidence": list_evidence, "convict": convict}
 """Verbs of this file by name."""

@@ -12,7 +12,7 @@ from ledger.encoding import ABSENT, encode_bodies, signed_message
 from ledger.evidence import read_equivocation
 from ledger.fsck import fsck
 from ledger.journal import read
-from ledger.keeper import FullKeeper, open_keeper
+from ledger.keeper import FullKeeper, Keeper, open_keeper
 from ledger.keys import OPERATOR, SoftwareSigner, simulation_signer
 from ledger.records import BETWEEN, RecordType
 from ledger.registrations import By, Enrolment, Reason, Revocation, Rotation
@@ -27,8 +27,9 @@ PARTY, SEED = 1, 8
 NEW = SoftwareSigner.generate("p256")
 
 
-def signers(keeper: FullKeeper) -> tuple[bytes, SoftwareSigner, SoftwareSigner]:
+def signers(keeper: Keeper) -> tuple[bytes, SoftwareSigner, SoftwareSigner]:
     """Chain id, the operator and party 1's first key."""
+    assert isinstance(keeper, FullKeeper)
     chain = keeper.chain_ids[0]
     return chain, simulation_signer(chain, SEED, OPERATOR), simulation_signer(chain, SEED, "shop")
 
@@ -137,7 +138,7 @@ def test_a_registration_that_does_not_hold_is_not_written(tmp_path: Path) -> Non
         revoke(run.keeper)
 
 
-def write(keeper: FullKeeper, sequence: int, plan: int) -> bytes:
+def write(keeper: Keeper, sequence: int, plan: int) -> bytes:
     """An envelope of party 1's key for the first step."""
     chain, _, signer = signers(keeper)
     number = np.array([sequence]), np.array([plan]), np.array([ABSENT]), np.array([0])
