@@ -107,8 +107,8 @@ class Backtest:
         ]
         rows += [{"kind": "split", **_plain(vars(split))} for split in self.splits]
         for what in self.what_ifs:
-            borders = [_plain(vars(split)) for split in what.splits]
-            rows.append({"kind": "what-if", "what": what.what, **_plain([what.before, what.after]), "splits": borders})
+            borders = tuple(vars(split) for split in what.splits)
+            rows.append({"kind": "what-if", **_plain({**vars(what), "splits": borders})})
         return rows
 
     def print(self) -> None:

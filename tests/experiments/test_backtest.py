@@ -309,10 +309,10 @@ def test_the_verb_prints_tables_writes_pictures_and_says_what_it_assumes(folder:
 
 
 def test_the_verb_prints_json_without_nan(folder: Path) -> None:
-    """One row for each forecast and border; what is not known is null."""
-    result = run("japan-nine", "--data", folder, "--from", "2018-11-20", "--to", "2018-11-21", "--json")
+    """One row for each forecast, border and what-if; what is not known is null."""
+    result = run("japan-nine", "--data", folder, "--from", "2018-11-20", "--to", "2018-11-21", "--no-limits", "--json")
     rows = json.loads(result.output, parse_constant=lambda name: pytest.fail(name))
-    assert {row["kind"] for row in rows} == {"forecast", "split"}
+    assert {row["kind"] for row in rows} == {"forecast", "split", "what-if"}
     by_name = {row.get("name"): row for row in rows}
     assert by_name[YESTERDAY]["ratio"] == 1
     assert {LAST_WEEK, MOVED, BOTH} < set(by_name)
