@@ -182,6 +182,43 @@ def verify_receipt(
     typer.echo("in the ledger")
 
 
+def prove_growth(
+    folder: Folder,
+    since: Annotated[Path, typer.Option(help="A receipt: the proof begins at its header.")],
+    world: World = 0,
+    out: Annotated[Path | None, typer.Option(help="File to make; printed if not given.")] = None,
+) -> None:
+    """Write a proof that the ledger is what stood under a receipt's header, with more behind it.
+
+    Example: `digitalgrid ledger prove-growth runs/demo --since receipt.json --out growth.json`
+    """
+    from ledger.growth import prove_growth as prove
+    from ledger.receipts import load_file, read_receipt
+
+    _write(prove(_world_of(folder, world), read_receipt(load_file(since), str(since))).to_bytes(), out)
+
+
+def verify_growth(
+    file: Annotated[Path, typer.Argument(help="The growth proof.")],
+    keys: Annotated[Path, typer.Option(help="The administrators' public keys, from `ledger keys`.")],
+    as_json: Json = False,
+) -> None:
+    """Check with nothing but public keys that a later log begins with an earlier one; exit code 1 if it does not.
+
+    Example: `digitalgrid ledger verify-growth growth.json --keys keys.json`
+    """
+    from ledger.growth import check_growth, describe_growth, read_growth
+    from ledger.receipts import load_file, read_keys
+
+    administrators = read_keys(load_file(keys), str(keys))
+    facts = describe_growth(check_growth(read_growth(load_file(file), str(file)), administrators))
+    if as_json:
+        _print_json(facts)
+        return
+    (first, second), (few, many) = facts["blocks"], facts["records"]
+    typer.echo(f"block {first} with {few} records is the beginning of block {second} with {many}")
+
+
 def compare_ledgers(
     first: Folder,
     second: Annotated[Path, typer.Argument(help="The other copy.")],
@@ -222,6 +259,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "show": show_ledger,
     "prove": prove_record,
     "verify-receipt": verify_receipt,
+    "prove-growth": prove_growth,
+    "verify-growth": verify_growth,
     "keys": keys_of_ledger,
     "compare": compare_ledgers,
     "fsck": fsck_ledger,

@@ -66,7 +66,7 @@ def make_receipt(proof: Proof, certificate: bytes = b"") -> Receipt:
 
 def read_receipt(data: bytes, where: str = "") -> Receipt:
     """A receipt from its file; raises LedgerError unless it is canonical JSON of this format and nothing else."""
-    content = _read_json(data, RECEIPT_FORMAT, where)
+    content = read_json(data, RECEIPT_FORMAT, where)
     try:
         receipt = Receipt(
             bytes.fromhex(content["record"]),
@@ -171,7 +171,7 @@ def read_keys(data: bytes, where: str = "") -> Administrators:
 
     Weak keys are refused here, so that no forged signature can be good under one.
     """
-    content = _read_json(data, KEYS_FORMAT, where)
+    content = read_json(data, KEYS_FORMAT, where)
     try:
         keys = tuple(bytes.fromhex(key) for key in content["keys"])
         chain, operator = bytes.fromhex(content["chain"]), bytes.fromhex(content["operator"])
@@ -202,7 +202,8 @@ def _is_good(public_key: bytes, signature: bytes, message: bytes) -> bool:
     return is_signed_by(read_verifier(public_key), signature, message)
 
 
-def _read_json(data: bytes, wanted: str, where: str) -> dict[str, Any]:
+def read_json(data: bytes, wanted: str, where: str) -> dict[str, Any]:
+    """Content of a file of format `wanted`; raises LedgerError for anything else."""
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:

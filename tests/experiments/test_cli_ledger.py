@@ -36,7 +36,10 @@ def test_a_receipt_is_written_and_checked_without_the_ledger(run, tmp_path: Path
     slot = START + 1
     assert run("ledger", "prove", "run", "--party", "shop", "--slot", slot, "--out", "mine.json").exit_code == 0
     assert_one_line(run("ledger", "prove", "run", "3", "--out", "mine.json"), "cannot write")
+    assert run("ledger", "prove-growth", "run", "--since", "mine.json", "--out", "growth.json").exit_code == 0
     shutil.rmtree(tmp_path / "run")
+    grown = run("ledger", "verify-growth", "growth.json", "--keys", "keys.json")
+    assert grown.stdout.startswith("block 1 with "), grown.output
     good = run("ledger", "verify-receipt", "mine.json", "--keys", "keys.json")
     assert good.exit_code == 0, good.output
     assert "in the ledger" in good.stdout

@@ -18,6 +18,7 @@ from ledger.encoding import ABSENT, encode_bodies, signed_message
 from ledger.epochs import EpochStart, Promise, Tip, promise_message, read_epoch_start
 from ledger.evidence import accuse, read_equivocation
 from ledger.executions import Execution, read_execution
+from ledger.growth import Growth, read_growth
 from ledger.keys import Signer, simulation_signer
 from ledger.outages import outage_bodies, read_outage
 from ledger.programs import FORMAT, Programs, program_hash, read_programs
@@ -157,6 +158,7 @@ FROZEN: dict[str, tuple[Callable[[], bytes], Callable[[bytes], object]]] = {
         lambda: Receipt(b"record", 4, (HASHES[0], HASHES[1]), header(), bytes(64), b"certificate").to_bytes(),
         read_receipt,
     ),
+    "growth": (lambda: Growth(header() + bytes(64), header() + bytes(64), (HASHES[0],)).to_bytes(), read_growth),
     "keys": (lambda: keys_file(Administrators(CHAIN, (NEXT.public_key, DEVICE.public_key), 2)), read_keys),
 }
 """Each form by name: what makes it and what reads it."""
