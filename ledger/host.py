@@ -75,7 +75,7 @@ class FolderDisk:
     """
 
     def __init__(self, folder: Path, create: bool = False) -> None:
-        self._path = folder / DIARY
+        self._path, self._failure = folder / DIARY, ""
         try:
             if create:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -108,23 +108,33 @@ class FolderDisk:
         os.fsync(self._file.fileno())
 
     def append(self, data: bytes) -> None:
-        """Write behind the end; raises LedgerError when the disk does not take it."""
+        """Write behind the end; raises LedgerError when the disk does not take it, then and ever after."""
+        self._require_whole()
         try:
             self._file.write(data)
             self._file.flush()
         except OSError as error:
-            raise LedgerError(f"cannot write: {error.strerror}", where=str(self._path)) from error
+            raise self._fail(error) from error
 
     def sync(self) -> None:
-        """Return when it is on the disk; a failure is final and never tried again."""
+        """Return when it is on the disk; a failure is final: what a later success would cover is not known."""
+        self._require_whole()
         try:
             os.fdatasync(self._file.fileno())
         except OSError as error:
-            raise LedgerError(f"cannot write: {error.strerror}", where=str(self._path)) from error
+            raise self._fail(error) from error
 
     def close(self) -> None:
         """Let another process have it."""
         self._file.close()
+
+    def _require_whole(self) -> None:
+        if self._failure:
+            raise LedgerError(self._failure, where=str(self._path), do="stop; start again when the disk is well")
+
+    def _fail(self, error: OSError) -> LedgerError:
+        self._failure = f"cannot write: {error.strerror}"
+        return LedgerError(self._failure, where=str(self._path), do="stop; start again when the disk is well")
 
 
 def read_diary(path: Path) -> bytes:

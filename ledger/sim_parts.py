@@ -19,6 +19,8 @@ from ledger.replica_state import Sign
 
 CHAIN = b"S" + bytes(15)
 ZERO = bytes(32)
+WHOLE_RATE = 0.3
+"""How often a crash comes between the disk's last byte and the first word about it."""
 
 
 class SimulatedCrashError(Exception):
@@ -136,10 +138,11 @@ class SimulatedDisk:
         self._kept, self._pending = self._kept + self._pending, b""
 
     def crash(self) -> None:
-        """Keep a beginning of what was not synced, sometimes with a sector of zeros behind it."""
+        """Keep a beginning of what was not synced, sometimes with zeros behind it, or all of it, unknown to anyone."""
         if not self._pending:
             return
-        length = self._dice.randrange(len(self._pending) + 1)
-        zeros = bytes(self._dice.randrange(32)) if self._dice.random() < 0.5 else b""
+        whole = self._dice.random() < WHOLE_RATE
+        length = len(self._pending) if whole else self._dice.randrange(len(self._pending))
+        zeros = bytes(self._dice.randrange(32)) if not whole and self._dice.random() < 0.5 else b""
         self._kept, self._pending = self._kept + self._pending[:length] + zeros, b""
-        self.torn += 1
+        self.torn += not whole

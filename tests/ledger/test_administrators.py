@@ -177,6 +177,29 @@ def test_an_administrator_without_memory_may_not_start(tmp_path: Path) -> None:
         FolderDisk(tmp_path / "a").read()
 
 
+def test_a_disk_that_failed_once_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said after a failed sync, also when the next one would succeed; a restart finds what is there."""
+    signers = [SoftwareSigner.generate() for _ in range(3)]
+    administrators = Administrators(CHAIN, tuple(signer.public_key for signer in signers), 2)
+    judge = SimulatedJudge(signers[0].sign, Memo())
+    replica = Replica(0, administrators, signers[0].sign, verify_signature, judge, 2)
+    disk = FolderDisk(tmp_path, create=True)
+    host, block = Host(replica, disk), judge.propose((), 0, b"11111111")
+
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("ledger.host.os.fdatasync", fail)
+        with pytest.raises(LedgerError, match="Input/output error"):
+            host.hear(0, Append(block), 1)
+    with pytest.raises(LedgerError, match="Input/output error"):
+        host.hear(0, Append(block), 1)
+    assert host.state.log == ()
+    disk.close()
+    assert len(Host(replica, FolderDisk(tmp_path)).state.log) == 1
+
+
 def test_an_epoch_changes_on_real_disks_with_real_keys(tmp_path: Path) -> None:
     """Administrator 0 is gone behind a certified block; 1 restarts from a torn diary and takes over with 2."""
     signers = [SoftwareSigner.generate() for _ in range(3)]
