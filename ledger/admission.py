@@ -135,20 +135,23 @@ def admit_envelopes(
 
     What earlier calls heard is known from `remembered`; without it, sequences they used are old and nothing more.
     """
-    codes = [judge(registry, chain_id, last_sequence, envelope, slot) for envelope in envelopes]
     known = Remembered() if remembered is None else remembered
-    candidates = [
-        index
-        for index, code in enumerate(codes)
-        if code == Refusal.ADMITTED
-        or (code == Refusal.OLD_SEQUENCE and known.find(envelopes[index][KEY_ID], _sequence(envelopes[index])))
-    ]
-    good = in_parallel(lambda index: _is_signed(registry, envelopes[index]), candidates)
+
+    def look(envelope: bytes) -> tuple[Refusal, bool | None]:
+        """The code by all other rules, and whether the signature is good where that matters."""
+        code = judge(registry, chain_id, last_sequence, envelope, slot)
+        recalled = code == Refusal.OLD_SEQUENCE and known.find(envelope[KEY_ID], _sequence(envelope))
+        return code, _is_signed(registry, envelope) if code == Refusal.ADMITTED or recalled else None
+
+    # nothing changes before all have been looked at, so the order among threads does not show
+    looked = in_parallel(look, envelopes)
+    codes = [code for code, _ in looked]
     heard: list[tuple[int, bytes]] = []
     evidence: list[bytes] = []
     turn: set[bytes] = set()
-    for index, signed in zip(candidates, good, strict=True):
-        envelope = envelopes[index]
+    for index, (envelope, (_, signed)) in enumerate(zip(envelopes, looked, strict=True)):
+        if signed is None:
+            continue
         key_id, sequence = envelope[KEY_ID], _sequence(envelope)
         if not signed:
             codes[index] = Refusal.BAD_SIGNATURE
