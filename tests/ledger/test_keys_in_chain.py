@@ -14,8 +14,9 @@ from ledger.fsck import fsck
 from ledger.journal import read
 from ledger.keeper import FullKeeper, Keeper, open_keeper
 from ledger.keys import OPERATOR, SoftwareSigner, simulation_signer
-from ledger.records import BETWEEN, RecordType
+from ledger.records import BETWEEN, FRONT, RecordType
 from ledger.registrations import By, Enrolment, Reason, Revocation, Rotation
+from ledger.replay import Replay
 from ledger.showing import show
 from market.errors import LedgerError
 from market.orders import ORDER, ORDER_WIRE, no_orders
@@ -219,3 +220,19 @@ def test_a_party_may_have_a_p256_key_from_the_genesis_on(tmp_path: Path) -> None
     verdict = verify(tmp_path, keeper.chain_head)
     assert verdict.ok, verdict.lines
     assert fsck(tmp_path, signatures=True).ok
+
+
+def test_no_altered_registration_is_derived(tmp_path: Path) -> None:
+    """Whoever orders blocks can write any bytes, but not a statement of the keys in it."""
+    run_with(tmp_path, {2: revoke, 4: enrol})
+    records = [(kind, body) for _, _, kind, body in read(tmp_path / "world-0000")]
+    front = {kind: body for kind, body in records if kind in FRONT}
+    between = [(kind, body) for kind, body in records if kind in BETWEEN]
+    assert [kind for kind, _ in between] == [RecordType.REVOKE, RecordType.ENROL]
+    for place, (kind, body) in enumerate(between):
+        for byte in range(0, len(body), 7):
+            replay = Replay(*(front[RecordType(number)] for number in range(1, 5)))
+            for before in between[:place]:
+                replay.take_between(*before)
+            with pytest.raises(LedgerError):
+                replay.take_between(kind, body[:byte] + bytes([body[byte] ^ 1]) + body[byte + 1 :])
