@@ -51,7 +51,7 @@ def draw_errors(found: Backtest) -> Figure:
         for row, name in enumerate(names):
             score = found.scores[name]
             colour = BLUE if "simulation" in name or "two" in name else GREY
-            axis.plot([score.low, score.high], [row, row], color=colour, linewidth=6, alpha=0.35)
+            axis.plot([score.low, score.high], [row, row], color=colour, linewidth=6, alpha=0.35, solid_capstyle="butt")
             axis.plot(score.ratio, row, "o", color=colour, markersize=8)
             axis.annotate(
                 f"{score.ratio:.2f}", (score.ratio, row), xytext=(0, 8), textcoords="offset points", ha="center"
@@ -142,7 +142,7 @@ def draw_what_ifs(found: Backtest) -> Figure:
     count = len(found.what_ifs)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.6 * count + 1.5, 6.4), layout="constrained")
-        grid = figure.subplots(2, count, squeeze=False, sharey="row")
+        grid = figure.subplots(2, count, squeeze=False, sharex="row", sharey="row")
         for column, what in enumerate(found.what_ifs):
             change = [what.after[area] - what.before[area] for area in what.before]
             _bars(grid[0, column], list(what.before), change, GREEN, "change of mean price [JPY/kWh]")

@@ -14,6 +14,7 @@ def print_tables(found: Backtest) -> None:
 
     screen = console()
     screen.print(_forecasts(found))
+    screen.print(_drivers(found))
     screen.print(_borders("areas with different prices", found.splits))
     if found.what_ifs:
         screen.print(_changes(found))
@@ -39,6 +40,19 @@ def _forecasts(found: Backtest) -> Any:
         cells += [_number(found.measured[name])] * partly
         numbers = (_number(v, 2) for v in (score.mae, score.median))
         table.add_row(name, *cells, *numbers, _number(score.shape), _number(score.duration, 2))
+    return table
+
+
+def _drivers(found: Backtest) -> Any:
+    from rich.table import Table
+
+    table = Table(title="where the error lies [JPY/kWh]")
+    table.add_column("forecast")
+    for head in ("all", "of daily means", "within the day", "part in the worst 5 %"):
+        table.add_column(head, justify="right")
+    for name, score in found.scores.items():
+        values = (score.mae, score.daily, score.within)
+        table.add_row(name, *(_number(value, 2) for value in values), f"{100 * score.worst:.0f} %")
     return table
 
 

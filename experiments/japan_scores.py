@@ -25,6 +25,8 @@ BORDERS = (
 )  # fmt: skip
 """Pairs of areas whose splits are counted; Tokyo and Kansai share no line, they stand for east and west."""
 RESAMPLES = 4_999
+WORST = 20
+"""The worst half hours are one in so many."""
 FEWEST_MONTHS = 6
 """Below this an interval over months says nothing."""
 
@@ -40,6 +42,8 @@ class Score:
         by_year: the ratio of each fiscal year.
         shape: mean over days and areas of the correlation of the daily profile.
         duration: mean gap between the sorted prices, mean over areas.
+        daily, within: mean absolute error of the daily means, and of the half hours once the daily means agree.
+        worst: part of all error that lies in the worst twentieth of the half hours.
     """
 
     mae: float
@@ -52,6 +56,9 @@ class Score:
     by_year: dict[int, float]
     shape: float
     duration: float
+    daily: float
+    within: float
+    worst: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,8 @@ def score(days: list[date], published: Floats, forecast: Floats, usable: Mask) -
     monthly = monthly[monthly[:, 1] > 0]
     yearly = {int(y): sums[year == y].sum(0) for y in np.unique(year)}
     low, high = month_interval(monthly)
+    daily, within = error_parts(published, forecast, usable)
+    gaps = np.sort(np.abs(forecast - published)[usable])[::-1]
     return Score(
         mae=float(error.sum() / usable.sum()),
         median=float(np.median(np.abs(forecast - published)[usable])),
@@ -111,7 +120,21 @@ def score(days: list[date], published: Floats, forecast: Floats, usable: Mask) -
         by_year={y: _ratio(both) for y, both in yearly.items() if both[1] > 0},
         shape=daily_shape(published, forecast, usable),
         duration=duration_gap(published, forecast, usable),
+        daily=daily,
+        within=within,
+        worst=float(gaps[: len(gaps) // WORST].sum() / max(gaps.sum(), 1e-9)),
     )
+
+
+def error_parts(published: Floats, forecast: Floats, usable: Mask) -> tuple[float, float]:
+    """Mean absolute error of daily means, and of half hours less that day's gap of the means; whole days only."""
+    whole = usable.all(1)
+    if not whole.any():
+        return float("nan"), float("nan")
+    gap = np.where(usable, forecast - published, 0.0)
+    mean = gap.mean(1)
+    within = np.abs(gap - mean[:, None, :]).mean(1)
+    return float(np.abs(mean)[whole].mean()), float(within[whole].mean())
 
 
 def month_interval(monthly: Floats) -> tuple[float, float]:

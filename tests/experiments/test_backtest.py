@@ -23,6 +23,7 @@ from experiments.japan_scores import (
     daily_shape,
     days_before,
     duration_gap,
+    error_parts,
     month_interval,
     move_yesterday,
     past_level,
@@ -243,6 +244,16 @@ def test_shape_and_duration_look_past_the_level_and_the_order() -> None:
     assert daily_shape(published, 3 * published + 1, usable) == pytest.approx(1)
     assert duration_gap(published, published[:, ::-1], usable) == 0
     assert duration_gap(published, published + 2, usable) == pytest.approx(2)
+
+
+def test_error_is_parted_into_level_and_shape() -> None:
+    """A level too high errs in the daily mean only; a profile turned round errs within the day only."""
+    published = random_prices(6, 3)
+    usable = np.ones_like(published, bool)
+    assert error_parts(published, published + 2, usable) == pytest.approx((2, 0))
+    daily, within = error_parts(published, published[:, ::-1], usable)
+    assert daily == pytest.approx(0, abs=1e-9)
+    assert within > 1
 
 
 def test_always_saying_split_has_balanced_accuracy_one_half() -> None:
