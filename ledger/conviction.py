@@ -25,6 +25,9 @@ from ledger.quorum import (
     is_vote_good,
 )
 
+OPERATOR = -1
+"""Stands for the operator where its key, and not an administrator's, signs the headers of epoch 0."""
+
 
 class Branch(NamedTuple):
     """A history from the first block on, and the certificate of its last."""
@@ -34,7 +37,11 @@ class Branch(NamedTuple):
 
 
 def convict(administrators: Administrators, first: Branch, second: Branch, verify: Verify) -> frozenset[int]:
-    """Administrators that two certified histories prove to have lied; empty where one continues the other."""
+    """Administrators, or OPERATOR, that two certified histories prove to have lied; empty where one continues another.
+
+    Raises:
+        LedgerError: a block of a history is not signed by its sequencer.
+    """
     pairs = zip(first.log, second.log, strict=False)
     fork = next((height for height, (a, b) in enumerate(pairs) if a.digest != b.digest), None)
     if fork is None:
@@ -42,9 +49,9 @@ def convict(administrators: Administrators, first: Branch, second: Branch, verif
     found = set(check_double_vote(administrators, first.certificate, second.certificate, verify))
     for a, b in zip(first.log[fork:], second.log[fork:], strict=False):
         if a.epoch == b.epoch:
-            key = administrators.sequencer_key(a.epoch)
+            key, sequencer = administrators.sequencer_key(a.epoch), administrators.sequencer(a.epoch)
             check_evidence(evidence_of(a, b), [key], verify)
-            found.add(administrators.sequencer(a.epoch))
+            found.add(sequencer if key == administrators.keys[sequencer] else OPERATOR)
     for branch, other in ((first, second), (second, first)):
         for entry in other.log[fork:]:
             if entry.start:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.administrators import verify_signature
-from ledger.conviction import Branch, convict, evidence_of
+from ledger.conviction import OPERATOR, Branch, convict, evidence_of
 from ledger.diary import encode, write_cut, write_promise
 from ledger.epochs import Entry, EpochStart, Promise, Tip, promise_message
 from ledger.keys import SoftwareSigner
@@ -150,6 +150,20 @@ def test_with_three_and_two_a_fork_convicts_the_liar_offline() -> None:
         check_certificate(TWO_OF_THREE, given_by, verify_signature)
     one, other = Branch([first], certificates[0]), Branch([second], certificates[1])
     assert convict(TWO_OF_THREE, one, other, verify_signature) == {0}
+
+
+def test_an_operator_with_a_key_of_its_own_is_convicted_by_itself() -> None:
+    """Two blocks of epoch 0 under the operator's key speak against the operator, not against administrator 0."""
+    operator = SoftwareSigner.generate()
+    judge = SimulatedJudge(operator.sign, Memo())
+    group = Administrators(CHAIN, KEYS[:3], 2, operator.public_key)
+    entries = [judge.read(judge.propose((), 0, given)) for given in (b"11111111", b"22222222")]
+    branches = [
+        Branch([entry], certificate((number, 1), entry.digest, 0, 0))
+        for entry, number in zip(entries, (0, 2), strict=True)
+    ]
+    assert convict(group, branches[0], branches[1], verify_signature) == {1, OPERATOR}
+    assert convict(group, branches[0], branches[0], verify_signature) == frozenset()
 
 
 def test_with_four_and_three_one_liar_cannot_find_the_votes_for_two_blocks() -> None:
