@@ -8,9 +8,16 @@ from experiments.bench_ledger_administrators import administrators_rows
 from experiments.bench_ledger_admission import admission_rows
 from experiments.bench_ledger_chain import chain_rows
 from experiments.bench_ledger_programs import programs_rows
+from experiments.bench_ledger_store import store_rows
 from experiments.bench_rows import BenchRow, print_rows
 
-PARTS: tuple[Callable[[int], list[BenchRow]], ...] = (admission_rows, administrators_rows, chain_rows, programs_rows)
+PARTS: tuple[Callable[[int], list[BenchRow]], ...] = (
+    admission_rows,
+    administrators_rows,
+    chain_rows,
+    programs_rows,
+    store_rows,
+)
 
 
 @dataclass(frozen=True)

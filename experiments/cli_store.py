@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,11 @@ from experiments.cli_ledger import Folder, Json
 from market.errors import ConfigError, LedgerError
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same blocks and moments.")]
+
+Out = Annotated[Path, typer.Argument(help="Folder to make.")]
+Where = Annotated[str, typer.Option(help="Connection string of the primary, without a password: that is PGPASSWORD's.")]
+Name = Annotated[str, typer.Option(help="What the ledger is called in the database.")]
+NoStandby = Annotated[bool, typer.Option("--no-standby", help="Do not ask for commits that wait for a standby.")]
 
 
 class Store(StrEnum):
@@ -90,17 +96,21 @@ def index_ledger(
 def prune_ledger(
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="Folder to make; the ledger itself is left as it is.")],
-    keep_days: Annotated[int, typer.Option(min=1, help="Days at the end whose envelopes are kept.")],
+    keep_days: Annotated[int | None, typer.Option(min=1, help="Days at the end whose envelopes are kept.")] = None,
+    before_block: Annotated[int | None, typer.Option(min=1, help="First block whose envelopes are kept.")] = None,
 ) -> None:
-    """Copy a ledger without the envelopes of all but its last days: headers, leaf hashes and all other records stay.
+    """Copy a ledger without its old envelopes: headers, leaf hashes and all other records stay.
 
     Receipts stay valid and every root can be derived, but old orders cannot be matched again: `verify` needs the whole.
     Example: `digitalgrid ledger prune runs/demo demo-pruned --keep-days 30`
     """
     from ledger.snapshots import height_kept, prune
 
+    if (keep_days is None) == (before_block is None):
+        raise ConfigError("it is not said what is old", do="give --keep-days or --before-block")
     for world in _worlds_of(folder):
-        done = prune(world, out / world.name, height_kept(world, keep_days))
+        height = before_block if keep_days is None else height_kept(world, keep_days)
+        done = prune(world, out / world.name, height or 0)
         typer.echo(
             f"{world.name}: {done.records} envelopes of {done.blocks} blocks left out, "
             f"{done.bytes_before:,} bytes became {done.bytes_after:,}"
@@ -132,6 +142,44 @@ def check_pruned_ledger(
         typer.echo(f"receipt of record {told.index} is upheld")
 
 
+def to_postgres(folder: Folder, where: Where, name: Name, no_standby: NoStandby = False) -> None:
+    """Copy the blocks of a ledger into PostgreSQL, those that are not there yet.
+
+    Example: `digitalgrid ledger to-postgres runs/demo --where "host=db dbname=grid" --name demo`
+    """
+    from ledger.postgres_store import PostgresStore
+    from ledger.segments import read_frames
+    from ledger.store import copy_blocks
+
+    for world in _worlds_of(folder):
+        store = PostgresStore(where, f"{name}/{world.name}", standby=not no_standby)
+        copied = copy_blocks(read_frames(world), store)
+        typer.echo(f"{world.name}: {copied} blocks copied, {store.tip.height} there")
+        store.close()
+
+
+def from_postgres(out: Out, where: Where, name: Name, no_standby: NoStandby = False) -> None:
+    """Write a ledger from PostgreSQL as segment files, for `verify` and every other verb.
+
+    Example: `digitalgrid ledger from-postgres fetched --where "host=db dbname=grid" --name demo`
+    """
+    from ledger.keeper import world_name
+    from ledger.postgres_store import PostgresStore
+    from ledger.segment_store import SegmentStore
+    from ledger.store import copy_blocks
+
+    for world in map(world_name, count()):
+        store = PostgresStore(where, f"{name}/{world}", standby=not no_standby)
+        if not store.tip.height:
+            break
+        files = SegmentStore(out / world)
+        typer.echo(f"{world}: {copy_blocks(store.blocks(), files)} blocks")
+        files.close()
+        store.close()
+    if world == world_name(0):
+        raise ConfigError(f"no ledger {name!r} in this database", do="give the name it was stored under")
+
+
 def _worlds_of(folder: Path) -> list[Path]:
     from ledger.audit import find_worlds
 
@@ -144,5 +192,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "index": index_ledger,
     "prune": prune_ledger,
     "check-pruned": check_pruned_ledger,
+    "to-postgres": to_postgres,
+    "from-postgres": from_postgres,
 }
 """The verbs of this file by name."""

@@ -9,7 +9,7 @@ Admission, codes, sequence and content heads are the same in all of them. A run 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -29,6 +29,7 @@ from ledger.registry import Registry
 from ledger.remembered import Heard, Remembered
 from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
 from ledger.segment_store import SegmentStore
+from ledger.store import LogStore
 from market.contracts import CONTRACT_WIRE, no_contracts
 from market.errors import ConfigError, LedgerError
 from market.orders import ORDER_WIRE
@@ -198,12 +199,20 @@ class FullKeeper(DigestKeeper):
 
     `external` maps (world, party) to the public key of a device outside this process, whose envelopes
     come in through `admit`; every other party is a simulated device with a key derived from the world's.
+    `open_store` is given the folder of a world and gives what its blocks are written to.
     """
 
     signs = True
 
-    def __init__(self, worlds: Worlds, folder: Path, external: Mapping[tuple[int, int], bytes] | None = None) -> None:
+    def __init__(
+        self,
+        worlds: Worlds,
+        folder: Path,
+        external: Mapping[tuple[int, int], bytes] | None = None,
+        open_store: Callable[[Path], LogStore] = SegmentStore,
+    ) -> None:
         super().__init__(worlds)
+        self._open_store = open_store
         self._external = dict(external or {})
         self._books = [self._open(world, folder) for world in range(len(worlds.start))]
 
@@ -319,7 +328,7 @@ class FullKeeper(DigestKeeper):
         operator = simulation_signer(chain_id, seed, OPERATOR)
         members = Members(chain_id, operator.public_key, tuple(sorted(keys.items())))
         journal = Journal(
-            SegmentStore(folder / world_name(world)),
+            self._open_store(folder / world_name(world)),
             operator,
             (genesis, members.to_bytes(), calendar, opening, installed_programs().to_bytes()),
             chain_id,

@@ -261,5 +261,7 @@ def _snapshot_below(folder: Path, height: int) -> Snapshot:
             snapshot = Snapshot(height - 1, block.header.state_root, check.state.to_bytes())
     check.require_end()
     if snapshot is None or check.height == height:
-        raise ConfigError(f"nothing to prune below block {height}", do=f"give a block from 1 to {check.height - 1}")
+        raise ConfigError(
+            f"nothing to prune below block {height}: the ledger has {check.height}, and one is kept", where=str(folder)
+        )
     return snapshot

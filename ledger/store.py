@@ -80,23 +80,22 @@ def follow(tip: Tip, block: bytes, where: str) -> Tip:
     return Tip(tip.height + 1, header_hash(read.header_bytes))
 
 
-def copy_blocks(source: LogStore, target: LogStore) -> int:
-    """Append to `target` the blocks it lacks; number of blocks copied.
+def copy_blocks(blocks: Iterator[tuple[bytes, str]], target: LogStore) -> int:
+    """Append to `target` those of a whole chain's blocks that it lacks; how many these were.
 
     Raises:
-        LedgerError: the two chains differ where both have blocks, or one cannot be read or written.
+        LedgerError: the chain breaks, is shorter than the target's or another, or it cannot be written.
     """
-    first = tip = target.tip
-    if tip.height > source.tip.height or (tip.height and _hash_at(source, tip.height - 1) != tip.head):
-        raise LedgerError("the two stores hold different chains", do="compare them before copying")
-    for block, place in source.blocks(tip.height):
+    tip, end, copied = Tip(), target.tip, 0
+    for block, place in blocks:
         after = follow(tip, block, place)
-        target.append(tip.height, tip.head, block)
+        if tip.height >= end.height:
+            if tip.height == end.height and tip.head != end.head:
+                break
+            target.append(tip.height, tip.head, block)
+            copied += 1
         tip = after
+    if tip.height < end.height or (tip.height == end.height and tip.head != end.head):
+        raise LedgerError(f"the chain does not go on from the {end.height} blocks that are there", do="compare the two")
     target.wait()
-    return tip.height - first.height
-
-
-def _hash_at(store: LogStore, height: int) -> bytes:
-    block, where = store.read(height)
-    return header_hash(read_block(block, where).header_bytes)
+    return copied

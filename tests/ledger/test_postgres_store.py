@@ -5,14 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli import app
 from experiments.crash_blocks import check_blocks, draw_records, drill_signer, make_block
 from experiments.crash_postgres import crash_postgres
 from experiments.postgres_server import Server, find_programs, own_servers
+from ledger.audit import verify
 from ledger.postgres_store import PostgresStore
 from ledger.segment_store import SegmentStore
 from ledger.store import Tip, copy_blocks
 from market.errors import ConfigError, LedgerError
+from tests.ledger.small_world import SmallRun
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'digitalgrid[postgres]'")
 SIGNER = drill_signer(2)
@@ -55,10 +59,25 @@ def test_a_chain_in_the_database_is_read_copied_and_gone_on_with(server: Server,
     again = PostgresStore(server.where, "one", standby=False)
     assert again.tip == Tip(70, check_blocks(again.blocks())[-1])
     files = SegmentStore(tmp_path / "files")
-    assert copy_blocks(again, files) == 70
+    assert copy_blocks(again.blocks(), files) == 70
     assert files.tip == again.tip
     for part in (again, other, files):
         part.close()
+
+
+def test_a_run_goes_into_the_database_and_comes_back_as_files(server: Server, tmp_path: Path) -> None:
+    """`ledger to-postgres` and `from-postgres`: what comes back is verified to the same head."""
+    run = SmallRun([5, 6], "full", tmp_path / "ledger").run()
+    there = ("--where", server.where, "--name", "small", "--no-standby")
+    said = [
+        CliRunner().invoke(app, ["ledger", verb, str(tmp_path / folder), *there]).output.splitlines()
+        for verb, folder in (("to-postgres", "ledger"), ("to-postgres", "ledger"), ("from-postgres", "back"))
+    ]
+    assert said[1] == [f"world-000{world}: 0 blocks copied, 3 there" for world in range(2)]
+    assert said[2] == [f"world-000{world}: 3 blocks" for world in range(2)]
+    assert verify(tmp_path / "back", run.keeper.chain_head).ok
+    missing = CliRunner().invoke(app, ["ledger", "from-postgres", str(tmp_path / "x"), *there[:3], "nothing", there[4]])
+    assert "no ledger 'nothing' in this database" in missing.output
 
 
 def test_of_two_writers_one_is_refused_and_no_fork_can_be_stored(server: Server) -> None:

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.crash_blocks import check_blocks, draw_records, drill_signer, make_block
+from ledger.keeper import FullKeeper
 from ledger.memory_store import MemoryStore
 from ledger.segment_store import SegmentStore
 from ledger.segments import find_segments, read_frames, segment_name
 from ledger.store import LogStore, Tip, copy_blocks
 from market.errors import LedgerError
+from tests.ledger.small_world import SmallRun
 
 SIGNER = drill_signer(1)
 
@@ -79,14 +81,18 @@ def test_a_store_is_copied_into_another_and_what_is_there_is_not_copied_again(tm
     """A copy goes on where the last one ended, and never on another chain."""
     source, target = MemoryStore(), SegmentStore(tmp_path / "copy")
     fill(source, 3)
-    assert copy_blocks(source, target) == 3
+    assert copy_blocks(source.blocks(), target) == 3
+    assert copy_blocks(source.blocks(), target) == 0
     fill(source, 2, seed=1)
-    assert copy_blocks(source, target) == 2
+    assert copy_blocks(source.blocks(), target) == 2
     assert target.tip == source.tip
-    other = MemoryStore()
-    fill(other, 5, seed=2)
-    with pytest.raises(LedgerError, match="different chains"):
-        copy_blocks(other, target)
+    for count in (4, 5, 6):
+        other = MemoryStore()
+        fill(other, count, seed=2)
+        with pytest.raises(LedgerError, match="does not go on from the 5 blocks"):
+            copy_blocks(other.blocks(), target)
+    assert target.tip == source.tip
+    target.close()
 
 
 def test_a_folder_has_one_writer(tmp_path: Path) -> None:
@@ -241,3 +247,13 @@ def test_a_failed_fsync_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(LedgerError, match="cannot write"):
         store.close()
     assert calls == 1
+
+
+def test_a_run_writes_the_same_chain_to_any_store(tmp_path: Path) -> None:
+    """What a block is made of does not know where it is written."""
+    files, memory = SmallRun([5], "full", tmp_path / "ledger").run(), MemoryStore()
+    other = SmallRun([5], "digest")
+    other.keeper = FullKeeper(other.keeper.worlds, tmp_path / "unused", open_store=lambda folder: memory)
+    assert other.run().keeper.chain_head == files.keeper.chain_head == memory.tip.head
+    assert bytes_in(tmp_path / "ledger" / "world-0000") == [block for block, _ in memory.blocks()]
+    assert not (tmp_path / "unused").exists()
