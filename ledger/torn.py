@@ -107,11 +107,7 @@ def _keep_aside(path: Path, data: bytes, at: int) -> Cut:
     while (aside := folder / f"{path.stem}.cut-{at:08d}-{number}").exists():
         number += 1
     try:
-        with aside.open("xb") as file:
-            file.write(data[at:])
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(folder)
+        _write_aside(aside, data[at:])
         if at:
             with path.open("r+b") as file:
                 file.truncate(at)
@@ -122,3 +118,16 @@ def _keep_aside(path: Path, data: bytes, at: int) -> Cut:
     except OSError as error:
         raise cannot_write(folder, error) from error
     return Cut(path.name, at, len(data) - at, aside.name)
+
+
+def _write_aside(aside: Path, data: bytes) -> None:
+    """Write a file that is on the disk, or none."""
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(aside.parent)

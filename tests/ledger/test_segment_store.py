@@ -166,6 +166,27 @@ def test_a_block_that_has_rotted_is_not_taken_for_an_unfinished_one(
     assert [entry.name for entry in folder.iterdir()] == [path.name]
 
 
+def test_a_disk_without_room_for_the_cut_bytes_cuts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The segment stays as it is, no half file is left beside it, and the next try works."""
+    written(tmp_path / "chain", 3)
+    path = tmp_path / "chain" / segment_name(0)
+    path.write_bytes(path.read_bytes()[:-1])
+    torn, fsync = path.read_bytes(), os.fsync
+
+    def refuse(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(LedgerError, match="cannot write: No space left"):
+        SegmentStore.reopen(tmp_path / "chain")
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert [(entry.name, entry.read_bytes()) for entry in path.parent.iterdir()] == [(path.name, torn)]
+    store, cut = SegmentStore.reopen(tmp_path / "chain")
+    assert cut is not None
+    assert cut.kept.endswith("-1")
+    store.close()
+
+
 def test_a_rotten_last_block_is_cut_where_a_person_says_so(tmp_path: Path) -> None:
     """Who has no other copy may go on without it; it is kept as well."""
     blocks = written(tmp_path / "chain", 3)
