@@ -40,6 +40,8 @@ _ADVICE = {
     errno.EIO: "nothing was tried again; check the disk, then open the ledger again or take another copy",
 }
 
+_CRASHED = "if its writer crashed, `digitalgrid ledger recover` takes off what was not finished"
+
 
 class Position(NamedTuple):
     """Where a frame begins: number of the segment, byte within it."""
@@ -212,10 +214,12 @@ class SegmentWriter:
 def frame_at(data: bytes, at: int, place: str) -> bytes:
     """Payload of the frame that begins at a byte; raises LedgerError unless it is whole and its checksum agrees."""
     if at + _FRAME.size > len(data):
-        raise LedgerError("frame is cut short", where=place)
+        raise LedgerError("frame is cut short", where=place, do=_CRASHED)
     length, check = _FRAME.unpack_from(data, at)
     payload = data[at + _FRAME.size : at + _FRAME.size + length]
-    if len(payload) != length or zlib.crc32(payload, zlib.crc32(data[at : at + 4])) != check:
+    if len(payload) != length:
+        raise LedgerError("frame is damaged: it ends behind its file", where=place, do=_CRASHED)
+    if zlib.crc32(payload, zlib.crc32(data[at : at + 4])) != check:
         raise LedgerError("frame is damaged: length and checksum do not agree", where=place)
     return payload
 
