@@ -158,6 +158,25 @@ def test_a_changed_line_of_the_settlement_is_refused_and_then_named(
     assert "posting" in named
 
 
+def test_a_ledger_of_other_source_that_decides_alike_verifies_on_trust_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed comment makes another program: refused by itself, executed with the installed one when asked."""
+
+    def source(module: str) -> bytes:
+        return read_source(module) + (b"# a comment" if module == "market.imbalance" else b"")
+
+    with monkeypatch.context() as then:
+        then.setattr(programs, "read_source", source)
+        there = programs.installed_programs.__wrapped__()
+        then.setattr("ledger.keeper.installed_programs", lambda: there)
+        SmallRun([5], "full", tmp_path / "ledger").run()
+    assert "market.imbalance differs" in verify(tmp_path / "ledger").lines[0]
+    verdict = verify(tmp_path / "ledger", trust_source=True)
+    assert verdict.ok, verdict.lines
+    assert "executed with the installed imbalance, matching, settlement" in verdict.lines[1]
+
+
 @pytest.mark.parametrize("module", REGISTERED)
 def test_registered_modules_ask_no_clock_no_file_and_no_dice(module: str) -> None:
     """What they import and call gives the same everywhere."""
