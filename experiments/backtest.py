@@ -105,10 +105,11 @@ class Backtest:
             {"kind": "forecast", "name": name, **_plain(vars(found)), "measured_ratio": _plain(self.measured[name])}
             for name, found in self.scores.items()
         ]
-        rows += [{"kind": "split", **_plain(vars(split))} for split in self.splits]
+        for year, borders in ((None, self.splits), *self.split_years.items()):
+            rows += [{"kind": "split", "fiscal_year": year, **_plain(vars(split))} for split in borders]
         for what in self.what_ifs:
-            borders = tuple(vars(split) for split in what.splits)
-            rows.append({"kind": "what-if", **_plain({**vars(what), "splits": borders})})
+            changed = tuple(vars(split) for split in what.splits)
+            rows.append({"kind": "what-if", **_plain({**vars(what), "splits": changed})})
         return rows
 
     def print(self) -> None:
