@@ -117,20 +117,20 @@ class SegmentWriter:
     def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES, *, held: int = -1) -> None:
         self.folder = folder
         self._limit = segment_bytes
-        self._number, self._size, self._file = -1, 0, -1
+        self._number, self._size, self._file, self._lock = -1, 0, -1, -1
         self._failure: LedgerError | None = None
         self._disk: ThreadPoolExecutor | None = None
         self._syncing: Future[None] | None = None
         try:
             make_folder(folder)
             self._lock = lock_folder(folder) if held < 0 else held
-            try:
-                self._begin(resume=held >= 0)
-            except BaseException:
-                os.close(self._lock)
-                raise
+            self._begin(resume=held >= 0)
         except OSError as error:
+            self._let_go()
             raise cannot_write(folder, error) from error
+        except LedgerError:
+            self._let_go()
+            raise
 
     def append(self, payload: bytes) -> Position:
         """Write one frame behind the last, which is on the disk by then; where it begins.
@@ -172,9 +172,17 @@ class SegmentWriter:
         finally:
             self._disk.shutdown()
             self._disk = None
-            for handle in (self._file, self._lock):
-                if handle >= 0:
-                    os.close(handle)
+            self._let_go()
+
+    def __del__(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the file and give up the folder; a writer that is dropped without `close` does not hold them on."""
+        for handle in (self._file, self._lock):
+            if handle >= 0:
+                os.close(handle)
+        self._file = self._lock = -1
 
     def _begin(self, *, resume: bool) -> None:
         if resume and (paths := find_segments(self.folder, empty=True)):

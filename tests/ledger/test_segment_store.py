@@ -111,6 +111,17 @@ def test_a_folder_has_one_writer(tmp_path: Path) -> None:
     assert len(bytes_in(tmp_path / "chain")) == 3
 
 
+def test_a_writer_that_is_dropped_lets_its_folder_go(tmp_path: Path) -> None:
+    """Without `close`, when nothing refers to it any more."""
+    blocks = fill(SegmentStore(tmp_path / "chain"), 2)
+    handles = len(os.listdir("/proc/self/fd"))
+    store, cut = SegmentStore.reopen(tmp_path / "chain")
+    assert cut is None
+    assert [block for block, _ in store.blocks()] == blocks
+    del store
+    assert len(os.listdir("/proc/self/fd")) == handles
+
+
 @given(st.integers(1, 6), st.integers(300, 3_000), st.data())
 @settings(max_examples=20, deadline=None)
 def test_an_unfinished_block_is_cut_by_the_next_writer_alone_and_kept(
