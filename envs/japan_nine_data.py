@@ -9,6 +9,8 @@ Solar that was not published is made from irradiance at the nearest station (`mo
 reported, and filled only when asked (`fill_demand`). Japan has no daylight saving time: every day has 24 hours.
 """
 
+import csv
+import lzma
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,7 +135,7 @@ def read_stations(folder: Path, first: date, last: date) -> Weather:
 
 
 def read_prices(folder: Path, first: date, last: date) -> Floats:
-    """Published day-ahead prices from `first` to `last`, (days, 48, areas) [JPY/kWh], NaN if empty; raises DataError."""
+    """Published prices from `first` to `last`, (days, 48, areas) [JPY/kWh], NaN where empty; raises DataError."""
     years = range(_fiscal_year(first), _fiscal_year(last) + 1)
     table = np.concatenate([read_spot_prices(folder, year, AREAS, blank=NO_PRICE) for year in years])
     days = table.reshape(-1, 48, len(AREAS))[(first - date(years[0], 4, 1)).days :][: (last - first).days + 1]
@@ -236,20 +238,20 @@ def _read_tepco(path: Path, start: date) -> Floats:
 
 def _tepco_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line, and day, hour and solar of each row; the three header rows are checked."""
-    import csv
-    import lzma
-
     opened = lzma.open if path.suffix == ".xz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
-        rows = csv.reader(stream)
-        unit, _, header = next(rows, []), next(rows, []), next(rows, [])
-        if "万kWh" not in "".join(unit) or header.count(TEPCO_SOLAR) != 1:
-            raise DataError("not TEPCO's table in 万kWh", where=f"{path}: line 1", do="use the published file")
-        pick = header.index(TEPCO_SOLAR)
-        for row in rows:
-            if len(row) <= pick:
-                raise DataError(f"only {len(row)} cells", where=f"{path}: line {rows.line_num}", do="mend the line")
-            yield rows.line_num, [row[0], row[1].split(":")[0], row[pick]]
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
+            rows = csv.reader(stream)
+            unit, _, header = next(rows, []), next(rows, []), next(rows, [])
+            if "万kWh" not in "".join(unit) or header.count(TEPCO_SOLAR) != 1:
+                raise DataError("not TEPCO's table in 万kWh", where=f"{path}: line 1", do="use the published file")
+            pick = header.index(TEPCO_SOLAR)
+            for row in rows:
+                if len(row) <= pick:
+                    raise DataError(f"only {len(row)} cells", where=f"{path}: line {rows.line_num}", do="mend the line")
+                yield rows.line_num, [row[0], row[1].split(":")[0], row[pick]]
+    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot be read: {error}", where=str(path), do="fetch the file again") from error
 
 
 def _fiscal_year(day: date) -> int:

@@ -1,7 +1,7 @@
 """The nine areas: dated lines, sources, and readers that refuse what was not published so."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from envs.japan_nine_data import (
     read_stations,
 )
 from market.errors import DataError
-from tests.japan_files import DEMAND, FIRST, LAST, demand_lines, write_files
+from tests.japan_files import DEMAND, FIRST, LAST, days_of, demand_lines, write_files
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
 needs_real_data = pytest.mark.skipif(
@@ -133,6 +133,36 @@ def test_a_long_gap_of_tokyo_is_filled_from_its_neighbours(folder: Path) -> None
     demand[-168:, 0] = np.nan
     with pytest.raises(DataError, match="hokkaido"):
         fill_demand(Hours(FIRST, demand, hours.solar_mw), weather)
+
+
+def tepco_lines(unit: str = "単位[万kWh]") -> list[str]:
+    """Fiscal year 2019 of Tokyo as TEPCO writes it: 120 units of 10 MWh of solar at noon."""
+    lines = [unit, "DATE,TIME,東京エリア需要,供給力", ",,,原子力,太陽光発電実績,太陽光出力制御量"]
+    for day in days_of(date(2019, 4, 1), date(2020, 3, 31)):
+        lines += [f"{day.year}/{day.month}/{day.day},{h}:00,2581,0,{120 * (h == 12)},0" for h in range(24)]
+    return lines
+
+
+def in_april_2019(row: list[str]) -> list[str]:
+    """The same row 187 days later."""
+    return [(date.fromisoformat(row[0]) + timedelta(days=187)).isoformat(), *row[1:]]
+
+
+def test_solar_of_tokyo_in_fiscal_year_2019_is_that_of_tepco(tmp_path: Path) -> None:
+    """It comes in units of 10 MWh; the other areas keep theirs."""
+    folder = altered(tmp_path, in_april_2019)
+    tepco = folder / "area_demand" / "tepco_area_supply_demand_FY2019.csv"
+    tepco.write_text("\n".join(tepco_lines()) + "\n", "utf-8")
+    hours = read_hours(folder, date(2019, 4, 2), date(2019, 4, 4))
+    assert hours.solar_mw[:, AREAS.index("tokyo")].tolist() == [1_200.0 * (h == 12) for h in range(24)] * 3
+    assert hours.solar_mw[12, 0] == pytest.approx(520)
+    for lines, said in ((tepco_lines("単位[kWh]"), "not TEPCO's table"), (tepco_lines()[:-1], "ends before")):
+        tepco.write_text("\n".join(lines) + "\n", "utf-8")
+        with pytest.raises(DataError, match=said):
+            read_hours(folder, date(2019, 4, 2), date(2019, 4, 4))
+    tepco.rename(tepco.with_suffix(".csv.xz"))
+    with pytest.raises(DataError, match="cannot be read"):
+        read_hours(folder, date(2019, 4, 2), date(2019, 4, 4))
 
 
 def test_solar_is_what_was_published_else_made_from_irradiance(folder: Path) -> None:
