@@ -14,6 +14,8 @@ from market.units import Int
 
 MOST_PATHS = 65_535
 """Paths of a grid that fit the column `path` of a contract, the empty one apart."""
+STEPS_PER_PATH = 60
+"""Steps of the search for each path a pair of areas may have; grids of up to ten areas hardly ever need as many."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Grid:
     @cached_property
     def has_all_paths(self) -> bool:
         """Whether every simple path is in the table."""
-        return all(len(paths) < self.most_paths for paths in self._paths_of.values())
+        return all(len(paths) < self.most_paths and done for paths, done in self._search.values())
 
     def areas_of(self, source: int, path: tuple[int, ...]) -> tuple[int, ...]:
         """Areas a path from `source` passes, both ends included."""
@@ -120,21 +122,30 @@ class Grid:
 
     @cached_property
     def _paths_of(self) -> dict[tuple[int, int], list[tuple[int, ...]]]:
+        return {pair: paths for pair, (paths, _) in self._search.items()}
+
+    @cached_property
+    def _search(self) -> dict[tuple[int, int], tuple[list[tuple[int, ...]], bool]]:
         return {(a, b): self._simple_paths(a, b) for a, b in self._pairs()}
 
-    def _simple_paths(self, source: int, target: int) -> list[tuple[int, ...]]:
-        """The first `most_paths` simple paths, fewest lines first, then by the lines' numbers."""
+    def _simple_paths(self, source: int, target: int) -> tuple[list[tuple[int, ...]], bool]:
+        """The first `most_paths` simple paths, fewest lines first, then by the lines' numbers; whether all were tried.
+
+        Large meshes have more ways that end nowhere than paths: the search stops after STEPS_PER_PATH steps for each
+        path it may find.
+        """
         left = self._lines_to(target)
         if left[source] < 0:
-            return []
+            return [], True
         found: list[tuple[int, ...]] = []
+        steps = [STEPS_PER_PATH * self.most_paths]
         for length in range(left[source], len(self.areas)):
-            if len(found) >= self.most_paths:
+            if len(found) >= self.most_paths or not steps[0]:
                 break
             exact: list[tuple[int, ...]] = []
-            self._extend(source, target, length, (), 1 << source, left, exact)
+            self._extend(source, target, length, (), 1 << source, left, exact, steps)
             found += exact
-        return found[: self.most_paths]
+        return found[: self.most_paths], steps[0] > 0
 
     def _extend(
         self,
@@ -145,15 +156,19 @@ class Grid:
         seen: int,
         left: list[int],
         found: list[tuple[int, ...]],
+        steps: list[int],
     ) -> None:
         """Add every simple path of exactly `length` more lines; ways that cannot end in time are not followed."""
+        if not steps[0]:
+            return
+        steps[0] -= 1
         if length == 0:
             found.append(path)
             return
         for step, other in self._steps[area]:
             ends = other != target or length == 1
             if ends and left[other] < length and not seen >> other & 1 and len(found) < self.most_paths:
-                self._extend(other, target, length - 1, (*path, step), seen | 1 << other, left, found)
+                self._extend(other, target, length - 1, (*path, step), seen | 1 << other, left, found, steps)
 
     def _lines_to(self, target: int) -> list[int]:
         """Fewest lines from each area to `target`, -1 where there is no way."""
