@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from experiments.cli import app
+from experiments.cli_store import VERBS
 from ledger.segments import find_segments
 from tests.ledger.small_world import SmallRun
 
@@ -93,3 +94,14 @@ def test_crash_prints_its_report_for_people_and_programs() -> None:
     report = json.loads(ledger("crash", "--rounds", 1, "--json").output)
     assert report["rounds"] == 1
     assert report["lost"] == []
+
+
+def test_the_page_on_stores_names_verbs_and_options_that_exist() -> None:
+    """Every command of the page is one of the program, with its options."""
+    page = (Path(__file__).parents[2] / "docs" / "stores.md").read_text("utf-8")
+    lines = [line.split() for line in page.splitlines() if line.startswith("digitalgrid ledger ")]
+    assert {words[2] for words in lines} == set(VERBS) | {"prove"}
+    for words in lines:
+        told = ledger(words[2], "--help")
+        assert told.exit_code == 0
+        assert [word for word in words if word.startswith("--") and word not in told.output] == []
