@@ -171,5 +171,5 @@ def test_proofs_of_what_is_not_there_are_not_made() -> None:
         lambda: tree.root(3),
         lambda: Frontier(3, [bytes(32)]),
     ):
-        with pytest.raises(ValueError, match="leaf|leaves"):
+        with pytest.raises(ValueError, match=r"leaf|leaves"):
             ask()
