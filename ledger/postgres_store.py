@@ -165,9 +165,10 @@ class PostgresStore:
         import psycopg
 
         try:
-            return self._server.execute(query, values or None).fetchall()
+            rows: list[tuple[Any, ...]] = self._server.execute(query, values or None).fetchall()
         except psycopg.Error as error:
             raise LedgerError(f"cannot read: {_words(error)}", where=self._where) from error
+        return rows
 
     def _hear(self, notice: "psycopg.errors.Diagnostic") -> None:
         if notice.severity_nonlocalized == "WARNING":
