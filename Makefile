@@ -29,6 +29,8 @@ check: install
 
 bench: install
 	$(BIN)/digitalgrid bench envs $(ARGS)
+	$(BIN)/digitalgrid bench market $(ARGS)
+	$(BIN)/digitalgrid bench ledger $(ARGS)
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
