@@ -115,7 +115,7 @@ def episode_of_society(design: str, policy: Policy) -> bytes:
 
 @pytest.mark.parametrize(("design", "policy"), CASES, ids=lambda value: getattr(value, "name", value))
 def test_every_view_of_the_same_day_gives_the_same_head(design: str, policy: Policy) -> None:
-    """World, single, vector, SB3, PettingZoo and Mesa take the same trip (issue 2, step 3)."""
+    """World, single, vector, SB3, PettingZoo and Mesa take the same trip."""
     expected = episode_of_world(design, policy)
     assert episode_of_single_env(design, policy, "home-1") == expected
     assert episode_of_single_env(design, policy, "home-4") == expected
