@@ -101,18 +101,10 @@ def fence_room(grid: Grid, use_wh: Int, limit_wh: Int, netting: bool) -> Int:
     return room
 
 
-def own_steps(grid: Grid, source: int, steps: Steps) -> Steps:
-    """A path of the expanded grid as a simple path of the grid: without fences, and without a way round to an area."""
-    path: list[int] = []
-    passed = [source]
-    for step in steps:
-        if abs(step) > len(grid.lines):
-            continue
-        line = grid.lines[abs(step) - 1]
-        area = line.target if step > 0 else line.source
-        path.append(step)
-        passed.append(area)
-        if area in passed[:-1]:
-            keep = passed.index(area)
-            path, passed = path[:keep], passed[: keep + 1]
-    return tuple(path)
+def own_steps(grid: Grid, steps: Steps) -> Steps:
+    """A path of the expanded grid as a path of the grid: without the fences' own lines.
+
+    Energy that passes a fence's node from one line to another passes the area beside it, so the path may pass that area
+    twice. Such a way round is not left out: without it the energy would count towards the fence.
+    """
+    return tuple(step for step in steps if abs(step) <= len(grid.lines))

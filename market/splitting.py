@@ -280,22 +280,21 @@ def write_contracts(
     network = network_of(grid)
     if not grid.limits and not network.paths.extra.size:
         return table, grid.paths
-    source = bids.area[pairs.sell]
-    table["path"], paths = _own_paths(grid, pairs.path, source)
+    table["path"], paths = _own_paths(grid, pairs.path)
     return table, paths
 
 
-def _own_paths(grid: Grid, path: Int, source: Int) -> tuple[Int, tuple[Steps, ...]]:
+def _own_paths(grid: Grid, path: Int) -> tuple[Int, tuple[Steps, ...]]:
     """Rows of the grid's path table for paths of the expanded graph, and the table with what it did not have."""
     network = network_of(grid)
     graph, known = expand(grid), {steps: row for row, steps in enumerate(grid.paths)}
-    steps_of: dict[tuple[int, int], Steps] = {}
-    for row, area in sorted({(int(r), int(a)) for r, a in zip(path, source, strict=True)}):
+    steps_of: dict[int, Steps] = {}
+    for row in np.unique(path).tolist():
         steps = graph.paths[row] if row >= 0 else tuple(int(s) for s in network.paths.extra[-1 - row] if s)
-        steps_of[row, area] = own_steps(grid, area, steps)
+        steps_of[row] = own_steps(grid, steps)
     more = sorted({steps for steps in steps_of.values() if steps not in known}, key=lambda s: (len(s), s))
     known |= {steps: row for row, steps in enumerate(more, start=len(grid.paths))}
-    rows = [known[steps_of[int(r), int(a)]] for r, a in zip(path, source, strict=True)]
+    rows = [known[steps_of[row]] for row in path.tolist()]
     return np.array(rows, np.int64), (*grid.paths, *more)
 
 
