@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from envs.japan_nine import AREAS, Floats
 from experiments.backtest import LONG, YESTERDAY, Backtest
-from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, RED, SKY, STYLE, save_png
+from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, RED, SKY, STYLE, save_pngs
 from experiments.japan_scores import Split
-from market.errors import ConfigError
 from market.slots import HALF_HOURS
 
 SHOWN_AREAS = ("hokkaido", "tokyo", "kansai", "kyushu")
@@ -31,14 +30,7 @@ def save_pictures(found: Backtest, folder: Path) -> list[Path]:
         pictures["weeks"] = draw_weeks(found)
     if found.what_ifs:
         pictures["whatif"] = draw_what_ifs(found)
-    paths = [folder / f"backtest_{name}.png" for name in pictures]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, figure in zip(paths, pictures.values(), strict=True):
-            save_png(figure, path)
-    except OSError as error:
-        raise ConfigError(f"cannot write: {error.strerror}", where=str(folder), do="give another --figures") from error
-    return paths
+    return save_pngs({f"backtest_{name}": figure for name, figure in pictures.items()}, folder)
 
 
 def draw_errors(found: Backtest) -> Figure:

@@ -5,10 +5,13 @@ Colours are those of Okabe and Ito (colour-blind safe).
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from market.errors import ConfigError
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
     "#222222",
@@ -54,3 +57,15 @@ def svg_text(figure: Figure, name: str) -> str:
 def save_png(figure: Figure, path: Path) -> None:
     """The figure as a PNG file of 150 dots per inch."""
     figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+
+
+def save_pngs(pictures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write each picture as NAME.png into a folder, made if need be; raises ConfigError when that cannot be."""
+    paths = [folder / f"{name}.png" for name in pictures]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, figure in zip(paths, pictures.values(), strict=True):
+            save_png(figure, path)
+    except OSError as error:
+        raise ConfigError(f"cannot write: {error.strerror}", where=str(folder), do="give another folder") from error
+    return paths

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, STYLE, save_png
+from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, STYLE, save_pngs
 from experiments.lead_time import CASES, LEADS, Example, LeadTime
 from market.errors import ConfigError
 from market.slots import HALF_HOURS
@@ -37,14 +37,7 @@ def save_pictures(study: LeadTime, folder: Path) -> list[Path]:
         "lead_time_lines": draw_lines(study),
         "lead_time_day": draw_day(study.example),
     }
-    paths = [folder / f"{name}.png" for name in pictures]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, figure in zip(paths, pictures.values(), strict=True):
-            save_png(figure, path)
-    except OSError as error:
-        raise ConfigError(f"cannot write: {error.strerror}", where=str(folder), do="give another --figures") from error
-    return paths
+    return save_pngs(pictures, folder)
 
 
 def draw_skill(study: LeadTime) -> Figure:

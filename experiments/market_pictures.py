@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from experiments.cases import Case, read_case
 from experiments.clear import Cleared, clear_case
-from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, RED, STYLE, save_png
+from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, RED, STYLE, save_pngs
 from experiments.jepx_curves import NATIONAL, curve_prices, read_curves
 from experiments.market_diagrams import (
     LABEL,
@@ -28,7 +28,7 @@ from experiments.market_diagrams import (
     volume_at,
 )
 from market.curves import curve_orders
-from market.errors import ConfigError, DigitalGridError
+from market.errors import DigitalGridError
 from market.exchange import Outcome, trade
 from market.imbalance import Imbalance, Situation, imbalance_prices, punishment_of, scarcity_prices, scarcity_steps
 from market.orders import Side, no_orders
@@ -357,15 +357,8 @@ def draw_all(cases: Path = CASES) -> dict[str, Figure]:
 
 def save_pictures(folder: Path, cases: Path = CASES) -> list[Path]:
     """Write every picture as PNG; raises ConfigError when that cannot be."""
-    paths = [folder / f"{name}.png" for name in PICTURES]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, figure in zip(paths, draw_all(cases).values(), strict=True):
-            with mpl.rc_context(STYLE):
-                save_png(figure, path)
-    except OSError as error:
-        raise ConfigError(f"cannot write: {error.strerror}", where=str(folder), do="give another folder") from error
-    return paths
+    with mpl.rc_context(STYLE):
+        return save_pngs(draw_all(cases), folder)
 
 
 def main(folder: Path) -> None:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from market.contracts import no_contracts
 from market.design import MarketDesign
-from market.errors import ConfigError
+from market.errors import ConfigError, Refusal
 from market.grid import Grid
-from market.orders import no_orders
+from market.orders import Kind, no_orders
 from market.slots import HALF_HOURS, SlotCalendar
 from market.tables import Table
 from market.units import Int
@@ -117,6 +117,21 @@ def trade(
     if design.pairs != "none":
         raise ConfigError(f"design {design.name!r} pairs by a rule and names none", do="give it a `rule`")
     return let_lapse(orders, flow_wh)
+
+
+def close_orders(
+    orders: Table,
+    filled_wh: Int,
+    contracts: Table,
+    flow_wh: Int,
+    price: Int | None,
+    paths: tuple[tuple[int, ...], ...],
+) -> Outcome:
+    """An outcome in which nothing rests: what did not fill (orders,) lapses, and a cancel finds nothing to cancel."""
+    cancels = orders["kind"] == int(Kind.CANCEL)
+    expired_wh = np.where(cancels, 0, orders["energy"] - filled_wh)
+    codes = np.where(cancels, int(Refusal.NOTHING_TO_CANCEL), int(Refusal.ADMITTED)).astype(np.uint8)
+    return Outcome(contracts, no_orders(), codes, filled_wh, expired_wh, 0, flow_wh, price, paths)
 
 
 def let_lapse(orders: Table, flow_wh: Int) -> Outcome:

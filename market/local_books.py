@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from market.contracts import CONTRACT
-from market.exchange import Call, Outcome
-from market.orders import Kind, Side, no_orders
+from market.exchange import Call, Outcome, close_orders
+from market.orders import Kind, Side
 from market.tables import Table, pick_rows
 from market.units import Int
 
@@ -63,7 +63,7 @@ def form_local(call: Call, books: LocalBooks, filled: Int, price: Int) -> Outcom
     contracts["formed"] = np.asarray(call.now)[sells["world"]]
     out = np.zeros(len(orders), np.int64)
     out[books.rows] = filled
-    return _outcome(call, contracts, out)
+    return close_orders(orders, out, contracts, call.flow_wh, None, call.grid.paths)
 
 
 def _pair(orders: Table, books: LocalBooks, filled: Int) -> tuple[Int, Int, Int]:
@@ -79,12 +79,3 @@ def _pair(orders: Table, books: LocalBooks, filled: Int) -> tuple[Int, Int, Int]
     begins = ends - energy
     first, second = (np.searchsorted(side, begins, "right") for side in (sold, bought))
     return sale[first], purchase[second], energy
-
-
-def _outcome(call: Call, contracts: Table, filled: Int) -> Outcome:
-    from market.errors import Refusal
-
-    cancels = call.orders["kind"] == int(Kind.CANCEL)
-    expired = np.where(cancels, 0, call.orders["energy"] - filled)
-    codes = np.where(cancels, int(Refusal.NOTHING_TO_CANCEL), int(Refusal.ADMITTED)).astype(np.uint8)
-    return Outcome(contracts, no_orders(), codes, filled, expired, 0, call.flow_wh, None, call.grid.paths)

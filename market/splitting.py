@@ -22,11 +22,10 @@ import numpy as np
 
 from market.contracts import CONTRACT
 from market.design import MarketDesign
-from market.errors import Refusal
-from market.exchange import Outcome
+from market.exchange import Outcome, close_orders
 from market.fences import Steps, expand, fence_room, fences_of, own_steps
 from market.grid import Grid
-from market.orders import Kind, Side, no_orders
+from market.orders import Kind, Side
 from market.tables import Table
 from market.units import Int
 
@@ -101,10 +100,7 @@ def outcome_of(
     """What an auction did with its order rows: fills, and what lapses."""
     filled_wh = np.zeros(len(orders), np.int64)
     filled_wh[bids.place] = result.filled
-    cancels = orders["kind"] == int(Kind.CANCEL)
-    expired_wh = np.where(cancels, 0, orders["energy"] - filled_wh)
-    codes = np.where(cancels, int(Refusal.NOTHING_TO_CANCEL), int(Refusal.ADMITTED)).astype(np.uint8)
-    return Outcome(contracts, no_orders(), codes, filled_wh, expired_wh, 0, use, result.price, paths)
+    return close_orders(orders, filled_wh, contracts, use, result.price, paths)
 
 
 def clear(
