@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from agents.devices import Battery
 from agents.observing import DAY, View
-from agents.policies import FixedPolicy, NetworkPolicy, Policy, ZeroIntelligence
+from agents.policies import FixedPolicy, NetworkPolicy, ZeroIntelligence
+from agents.strategies import Bidder
 from ledger.reasons import NO_REASON, name_policy
 from market.errors import DataError
 from market.settlement import Terms
@@ -45,7 +46,7 @@ HEAD = (
 _WIRE = np.dtype(">i8")
 
 
-def hash_policy(policy: Policy) -> bytes:
+def hash_policy(policy: Bidder) -> bytes:
     """How envelopes name a policy: 32 bytes, `NO_REASON` for one that has no name outside its process."""
     if isinstance(policy, NetworkPolicy):
         return _hash_model(policy.model)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from agents.bidders import find_bidder
 from agents.fleet import ROLE_OF_NAME, Role
-from agents.policies import Policy, find_policy
+from agents.strategies import Bidder
 from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
@@ -18,8 +19,8 @@ from ledger.keeper import Mode
 from market.design import MarketDesign, find_design
 from market.errors import ConfigError
 
-Policies = Mapping[str, str | Policy]
-"""Who bids for each role: role name to policy, or to the text `agents.policies.find_policy` reads."""
+Policies = Mapping[str, str | Bidder]
+"""Who bids for each role: role name to policy, or to the text `agents.bidders.find_bidder` reads."""
 
 
 def open_world(
@@ -93,5 +94,5 @@ def find_party(world: World, name: str) -> int:
     return world.fleet.names.index(name)
 
 
-def _policy(given: str | Policy) -> Policy:
-    return find_policy(given) if isinstance(given, str) else given
+def _policy(given: str | Bidder) -> Bidder:
+    return find_bidder(given) if isinstance(given, str) else given

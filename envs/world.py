@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from agents.devices import run_battery, wear_cost
 from agents.draw import Purpose, draw
-from agents.fleet import Role
+from agents.fleet import ROLE_NAMES, Role
 from agents.observing import WIDTH, Floats, View, band_fraction_ppm
 from agents.ordering import write_orders
-from agents.policies import TRUTHFUL_POLICY, Policy, Stream
+from agents.policies import TRUTHFUL_POLICY, Stream
 from agents.quoting import Quote, quote
+from agents.strategies import Bidder, Memory, Strategy
 from envs.books import Books
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
 from envs.outages import Announced, Outages, record_of
@@ -37,6 +38,7 @@ from ledger.reasons import ObservationLog
 from ledger.rules import Rules
 from market.contracts import label_sources, no_contracts
 from market.design import MarketDesign
+from market.errors import ConfigError
 from market.exchange import Outcome, trade
 from market.imbalance import find_capped
 from market.opening import live_after_gate
@@ -104,7 +106,7 @@ class World:
         worlds: int = 1,
         seed: int = 0,
         *,
-        policies: Mapping[Role, Policy] | None = None,
+        policies: Mapping[Role, Bidder] | None = None,
         year: PublicYear | None = None,
         days: int | None = None,
         held_out: bool = False,
@@ -143,6 +145,8 @@ class World:
         # where a run with a full ledger keeps what the parties saw; set by who opens the world
         self.observations: ObservationLog | None = None
         self._blanks: dict[Role, Floats] = {}
+        self._memories: dict[Role, Memory] = {}
+        self._quoted: dict[Role, Quote] = {}
         self._is_external = np.zeros((worlds, self.fleet.count), np.bool_)
         for where in external or ():
             self._is_external[where] = True
@@ -158,6 +162,7 @@ class World:
         self.episode: Episode = draw_episode(self.scenario, self.fleet, self.year, self.key, starts, self.slots)
         shape = (self.worlds, self.fleet.count)
         self.t = 0
+        self._memories, self._quoted = {}, {}
         self.stored_wh = start_charge(self.fleet, self.key, starts)
         self.stored_at_start_wh = self.stored_wh.copy()
         self.books = Books(starts, self.slots, self._ring(), self.terms, self.accounts)
@@ -229,7 +234,8 @@ class World:
     def observe_party(self, role: Role, row: int) -> Floats:
         """Observations of one party of a role (worlds, WIDTH), `row` counted within the role."""
         self._hear_demand(role)
-        if self.policies.get(role, TRUTHFUL_POLICY).needs_observation:
+        policy = self._bidder(role)
+        if not isinstance(policy, Strategy) and policy.needs_observation:
             self.observe(role)
         return self._sight.observe_party(role, row)
 
@@ -295,6 +301,7 @@ class World:
             refused = pick_rows(given, codes != 0)
             np.add.at(self.tally.refused, (refused["world"], refused["party"]), 1)
         self.t += 1
+        self._quoted = {}
         self._announce(contracts, reward)
         self._sight = Sight(self)
         done = self.t == self.slots
@@ -319,7 +326,22 @@ class World:
         return {role: demand[role] if role in demand else self._quote(role, actions) for role in self.roles}
 
     def _quote(self, role: Role, actions: Mapping[Role, Floats] | None) -> Quote:
+        bidder = self._bidder(role)
+        if isinstance(bidder, Strategy) and (actions is None or role not in actions):
+            return self._quote_strategy(role, bidder)
         return quote(self._sight.view(role), self._choose(role, actions), self.design)
+
+    def _quote_strategy(self, role: Role, strategy: Strategy) -> Quote:
+        """The quote of a strategy in this step, made once: demand may be asked before sellers are shown it."""
+        if role not in self._quoted:
+            view, stream = self._sight.view(role), self.stream(role)
+            if role not in self._memories:
+                self._memories[role] = strategy.begin(view, stream)
+            self._quoted[role] = strategy.quote(view, stream, self.design, self._memories[role])
+        return self._quoted[role]
+
+    def _bidder(self, role: Role) -> Bidder:
+        return self.policies.get(role, TRUTHFUL_POLICY)
 
     def _hear_demand(self, role: Role) -> None:
         """Before a seller that answers demand is shown anything: let the demand's own policies speak."""
@@ -339,7 +361,10 @@ class World:
 
     def act(self, role: Role) -> Floats:
         """Actions of a role's policy now (worlds, parties of the role, ACTIONS)."""
-        policy = self.policies.get(role, TRUTHFUL_POLICY)
+        policy = self._bidder(role)
+        if isinstance(policy, Strategy):
+            what = f"{policy.name!r} quotes by itself and has no action to give"
+            raise ConfigError(what, where=f"policy of {ROLE_NAMES[role]}", do="let this role bid by a policy")
         if policy.needs_observation:
             return policy.act(self.observe(role), self.stream(role))
         return policy.act(self._blank(role), self.stream(role))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from agents.fleet import Role
-from agents.policies import Policy
+from agents.strategies import Bidder
 from envs.opening import fit_design
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
@@ -64,7 +64,7 @@ class Comparison:
 def compare_designs(
     scenario: Scenario,
     year: PublicYear,
-    bidders: Mapping[str, Mapping[Role, Policy]],
+    bidders: Mapping[str, Mapping[Role, Bidder]],
     *,
     designs: Mapping[str, MarketDesign] | None = None,
     worlds: int = 13,
@@ -88,7 +88,7 @@ def _run(
     design: MarketDesign,
     year: PublicYear,
     who: str,
-    policies: Mapping[Role, Policy],
+    policies: Mapping[Role, Bidder],
     worlds: int,
     days: int,
     seed: int,
@@ -117,7 +117,7 @@ def _world(
     scenario: Scenario,
     design: MarketDesign,
     year: PublicYear,
-    policies: Mapping[Role, Policy],
+    policies: Mapping[Role, Bidder],
     worlds: int,
     days: int,
     seed: int,

@@ -274,7 +274,7 @@ def _run_both(
         began = time.perf_counter()
         envelope = device.ask(report)
         run.latency_ms.append((time.perf_counter() - began) * 1000)
-        action = evaluation.policies[seat.role].act(evaluation.observe(seat.role), evaluation.stream(seat.role))
+        action = evaluation.act(seat.role)
         made = quote(evaluation.view(seat.role), action, evaluation.design)
         if reference is not None:
             reference.compare(evaluation, seat.role, action, made)

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.fleet import Role
-from agents.policies import TRUTHFUL_POLICY, Policy, mark_up
+from agents.policies import TRUTHFUL_POLICY, mark_up
+from agents.strategies import Bidder
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
 from envs.tally import FLOWS, Flow
@@ -42,7 +43,7 @@ class Judge:
     days: int = 7
     seed: int = JUDGE_SEED
 
-    def play(self, policies: Mapping[Role, Policy] | None = None, warm_up_days: int = 0) -> "Outcome":
+    def play(self, policies: Mapping[Role, Bidder] | None = None, warm_up_days: int = 0) -> "Outcome":
         """Run all worlds with these policies, truthful where absent."""
         world = World(
             self.scenario,
@@ -127,7 +128,7 @@ class Bar:
     swept: Mapping[float, float]
 
 
-def find_bar(judge: Judge, role: Role, others: Mapping[Role, Policy] | None = None) -> Bar:
+def find_bar(judge: Judge, role: Role, others: Mapping[Role, Bidder] | None = None) -> Bar:
     """Sweep fixed mark-ups of a role against the others and keep the one that gains most."""
     fixed = dict(others or {})
     truthful = judge.play(fixed | {role: TRUTHFUL_POLICY}).of_role(role)
@@ -136,6 +137,6 @@ def find_bar(judge: Judge, role: Role, others: Mapping[Role, Policy] | None = No
     return Bar(role, truthful, best, gains[best], {f: float(g.mean()) for f, g in gains.items()})
 
 
-def gain_of(judge: Judge, bar: Bar, policy: Policy, others: Mapping[Role, Policy] | None = None) -> Floats:
+def gain_of(judge: Judge, bar: Bar, policy: Bidder, others: Mapping[Role, Bidder] | None = None) -> Floats:
     """Gain of a policy over truthful, mean per party of the role, in each held-out world (worlds,) [JPY/day]."""
     return judge.play(dict(others or {}) | {bar.role: policy}).of_role(bar.role) - bar.truthful

@@ -13,9 +13,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from agents.bidders import find_bidder
 from agents.fleet import ROLE_OF_NAME, Role
 from agents.forecasting import HISTORY_DAYS
-from agents.policies import Policy, find_policy
+from agents.strategies import Bidder
 from envs.episode import WEEK_DAYS, is_held_out
 from envs.opening import fit_design
 from envs.outages import Announced
@@ -66,7 +67,7 @@ class Order:
     scenario: Scenario
     design: MarketDesign
     year: PublicYear
-    policies: Mapping[Role, Policy]
+    policies: Mapping[Role, Bidder]
     named: Mapping[str, str]
     settings: Mapping[str, object]
     days: int
@@ -262,7 +263,7 @@ def make_order(
     if ledger not in MODES:
         raise ConfigError(f"unknown ledger mode {ledger!r}", do=f"choose one of {', '.join(MODES)}")
     days = resolved.episode_days if days is None else days
-    chosen = {name: find_policy(text) for name, text in (policies or {}).items()}
+    chosen = {name: find_bidder(text) for name, text in (policies or {}).items()}
     by_role = {named_role(name, "--policy"): policy for name, policy in chosen.items()}
     year = public_year(resolved, data_dir)
     _check_range("days", days, 1, longest_days(year))
