@@ -13,7 +13,15 @@ from market.tables import Table
 from market.units import Int
 
 
-def write_orders(wanted_wh: Int, price: Int, live: npt.NDArray[np.bool_], area: Int, first_open: Int) -> Table:
+def write_orders(
+    wanted_wh: Int,
+    price: Int,
+    live: npt.NDArray[np.bool_],
+    area: Int,
+    first_open: Int,
+    other_wh: Int | None = None,
+    other_price: Int | None = None,
+) -> Table:
     """Order rows sorted by world, party, slot and side.
 
     Args:
@@ -22,12 +30,17 @@ def write_orders(wanted_wh: Int, price: Int, live: npt.NDArray[np.bool_], area: 
         live: (w, p, h, 2) own resting orders, buy and sell.
         area: (p,) each party's area.
         first_open: (w,) first open slot of each world.
+        other_wh: (w, p, h) [Wh] a second order of the other side; on the same side the first one counts.
+        other_price: (w, p, h) [mJPY/kWh] its price.
 
     Returns:
         ORDER rows without `market` and `sequence`, which admission writes.
     """
     sends = np.empty(live.shape, np.bool_)
     sends[..., 0], sends[..., 1] = wanted_wh > 0, wanted_wh < 0
+    if other_wh is not None:
+        sends[..., 0] |= other_wh > 0
+        sends[..., 1] |= other_wh < 0
     world, party, column, side = np.nonzero(sends | live)
     enters = sends[world, party, column, side]
     orders = np.zeros(len(world), ORDER)
@@ -36,8 +49,13 @@ def write_orders(wanted_wh: Int, price: Int, live: npt.NDArray[np.bool_], area: 
     orders["time_in_force"] = TimeInForce.UNTIL_GATE
     orders["area"] = area[party]
     orders["slot"] = first_open[world] + column
-    orders["energy"] = np.where(enters, np.abs(wanted_wh[world, party, column]), 0)
-    orders["price"] = np.where(enters, price[world, party, column], 0)
+    energy, limit = wanted_wh[world, party, column], price[world, party, column]
+    if other_wh is not None and other_price is not None:
+        second = energy * (1 - 2 * side) <= 0
+        energy = np.where(second, other_wh[world, party, column], energy)
+        limit = np.where(second, other_price[world, party, column], limit)
+    orders["energy"] = np.where(enters, np.abs(energy), 0)
+    orders["price"] = np.where(enters, limit, 0)
     orders["reference"] = orders["slot"].astype(np.int64) * 2 + (side == Side.SELL - 1)
     orders["world"], orders["party"] = world, party
     return orders

@@ -51,12 +51,15 @@ class Quote:
     """Orders and plan of the parties of one role: w worlds, r parties, h open slots.
 
     wanted_wh (w, r, h): energy to buy (+) or sell (-); price (w, r, h) [mJPY/kWh]; plan_wh (w, r):
-    net energy planned for the gate slot.
+    net energy planned for the gate slot. other_wh, other_price (w, r, h): a second order of the other side, for those
+    who quote both; None where nobody does.
     """
 
     wanted_wh: Int
     price: Int
     plan_wh: Int
+    other_wh: Int | None = None
+    other_price: Int | None = None
 
 
 def quote(view: View, action: Floats, design: MarketDesign) -> Quote:
@@ -142,7 +145,7 @@ def _limits(view: View, action: Exact, wanted: Int, design: MarketDesign) -> Int
     """Limit price of each order (w, r, h), rounded half to even to the tick, inside the band."""
     slots = wanted.shape[-1]
     outside = view.outside[..., view.open_first : view.open_first + slots]
-    value, floor = view.terms.consumption_value(outside), _floor(view, outside)
+    value, floor = view.terms.consumption_value(outside), floor_price(view, outside)
     buys = wanted > 0
     share = np.where(buys, (action[..., 1:2] + 1) / 2, (action[..., 0:1] + 1) / 2)
     if (action[..., 2] > 0).any():
@@ -154,8 +157,8 @@ def _limits(view: View, action: Exact, wanted: Int, design: MarketDesign) -> Int
     return within(ticks * design.tick_mjpy_kwh, *design.band_mjpy_kwh)
 
 
-def _floor(view: View, outside: Int) -> Int:
-    """Reservation price of a sale: feed-in, or the fuel cost of those who have one."""
+def floor_price(view: View, outside: Int) -> Int:
+    """Reservation price of a sale [mJPY/kWh]: feed-in, or the fuel cost of those who have one."""
     feed_in = view.terms.feed_in_price(outside)
     if view.role != THERMAL:
         return feed_in

@@ -17,6 +17,7 @@ from agents.observing import View, observe
 from agents.policies import Policy, Stream
 from agents.quoting import Quote, quote
 from market.design import MarketDesign
+from market.units import Int
 
 Memory = Any
 """What a strategy keeps from step to step; None for one that remembers nothing."""
@@ -65,12 +66,21 @@ class Mixed(Strategy):
     def quote(self, view: View, stream: Stream, design: MarketDesign, memory: Memory) -> Quote:
         """Quotes of the rest with the rows of the others put in."""
         base = quotes_of(self.rest, view, stream, design, memory[0])
-        wanted, price, plan = (np.array(column) for column in (base.wanted_wh, base.price, base.plan_wh))
-        for (row, bidder), kept in zip(self.own.items(), memory[1:], strict=True):
-            made = quotes_of(bidder, view, stream, design, kept)
-            wanted[:, row], price[:, row], plan[:, row] = (
-                made.wanted_wh[:, row],
-                made.price[:, row],
-                made.plan_wh[:, row],
-            )
-        return Quote(wanted, price, plan)
+        own = [
+            quotes_of(bidder, view, stream, design, kept)
+            for bidder, kept in zip(self.own.values(), memory[1:], strict=True)
+        ]
+        columns = [_columns(made) for made in (base, *own)]
+        mixed = [np.array(column) for column in columns[0]]
+        for row, theirs in zip(self.own, columns[1:], strict=True):
+            for column, their in zip(mixed, theirs, strict=True):
+                column[:, row] = their[:, row]
+        return Quote(*mixed)
+
+
+def _columns(made: Quote) -> tuple[Int, Int, Int, Int, Int]:
+    """Every column of a quote, zeros for a second side that is absent."""
+    nothing = np.zeros_like(made.wanted_wh)
+    other_wh = nothing if made.other_wh is None else made.other_wh
+    other_price = nothing if made.other_price is None else made.other_price
+    return made.wanted_wh, made.price, made.plan_wh, other_wh, other_price

@@ -97,6 +97,7 @@ class World:
         folder: where a `full` ledger is written.
         warm_up_days: first days that the tally leaves out.
         external: public keys of devices outside this process by (world, party); `full` ledger only.
+        loads: measured loads by group name, (slots of the year, parties) [Wh]; drawn where absent.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class World:
         folder: Path | None = None,
         warm_up_days: int = 0,
         external: Mapping[tuple[int, int], bytes] | None = None,
+        loads: Mapping[str, Int] | None = None,
     ) -> None:
         self.scenario, self.worlds, self.seed = scenario, worlds, seed
         self.design = design
@@ -121,6 +123,7 @@ class World:
         self.year = year or public_year(scenario, None)
         self.days = days or scenario.episode_days
         self.held_out, self.mode, self.folder, self.external = held_out, ledger, folder, external
+        self.loads = dict(loads or {})
         self.warm_up = warm_up_days * HALF_HOURS.per_day
         self.calendar = HALF_HOURS
         self.slots = self.days * self.calendar.per_day
@@ -159,7 +162,9 @@ class World:
         if starts is None:
             pick = held_out_starts(self.year, self.worlds, self.days) if self.held_out else None
             starts = training_starts(self.year, self.key, self.worlds, self.days) if pick is None else pick
-        self.episode: Episode = draw_episode(self.scenario, self.fleet, self.year, self.key, starts, self.slots)
+        self.episode: Episode = draw_episode(
+            self.scenario, self.fleet, self.year, self.key, starts, self.slots, self.loads
+        )
         shape = (self.worlds, self.fleet.count)
         self.t = 0
         self._memories, self._quoted = {}, {}
@@ -383,13 +388,19 @@ class World:
         first, stop = self.open_columns()
         shape = (self.worlds, self.fleet.count, stop - first)
         wanted, price = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        other: tuple[Int, Int] | tuple[None, None] = (None, None)
+        if any(made.other_wh is not None for made in quotes.values()):
+            other = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         plan = np.full(shape[:2], ABSENT, np.int64)
         for role, made in quotes.items():
             rows = self.seats[role].rows
             wanted[:, rows], price[:, rows] = made.wanted_wh, made.price
+            if made.other_wh is not None and other[0] is not None:
+                other[0][:, rows], other[1][:, rows] = made.other_wh, made.other_price
             if not self.fleet.dispatchable[rows].any():
                 plan[:, rows] = made.plan_wh
-        orders = write_orders(wanted, price, self._sight.live, self.fleet.area, self.episode.first_slot + first)
+        first_open = self.episode.first_slot + first
+        orders = write_orders(wanted, price, self._sight.live, self.fleet.area, first_open, *other)
         if self.external:
             orders = pick_rows(orders, ~self._is_external[orders["world"], orders["party"]])
         return orders, plan
