@@ -11,6 +11,7 @@ from pathlib import Path
 from agents.bidders import find_bidder
 from agents.fleet import ROLE_OF_NAME, Role
 from agents.strategies import Bidder
+from envs.own_folder import folder_of
 from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
@@ -64,7 +65,7 @@ def open_world(
         worlds,
         seed,
         policies={find_role(name): _policy(given) for name, given in (policies or {}).items()},
-        year=year or public_year(settings, data_dir),
+        year=year or public_year(settings, data_dir, folder=folder_of(scenario)),
         days=days,
         held_out=held_out,
         ledger=ledger,

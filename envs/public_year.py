@@ -1,18 +1,19 @@
 """What everybody can know of one fiscal year: outside prices, solar yield and the usual shapes of use.
 
 A year runs from 1 April to 31 March and is followed by `EXTRA_DAYS` days, so that a window that starts on the last day
-does not run over: the synthetic year goes on, a published year repeats the days of a week earlier.
+does not run over: the synthetic year goes on, a year from files repeats the days of a week earlier.
 """
 
 import hashlib
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from envs.load_shapes import household_shape_ppm, store_shape_ppm
+from envs.own_folder import OwnSeries, fiscal_days, read_own
 from envs.published_year import read_solar_yield, read_spot_prices
 from envs.scenario_schema import Scenario
 from envs.synthetic_year import SYNTHETIC_SEED, draw_year
@@ -33,6 +34,7 @@ class PublicYear:
         solar_wh_per_kw: (slots,) yield of one kW of PV at the site.
         household_ppm: (slots,) household load, 1,000,000 is the mean slot of the year.
         store_ppm: (slots,) the same for stores.
+        party_load_wh: (slots,) metered load of parties by name [Wh]; the others' is drawn.
     """
 
     source: str
@@ -41,9 +43,10 @@ class PublicYear:
     solar_wh_per_kw: Int
     household_ppm: Int
     store_ppm: Int
+    party_load_wh: Mapping[str, Int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for series in self._series:
+        for series in (*self._series, *self.party_load_wh.values()):
             series.setflags(write=False)
 
     @property
@@ -58,40 +61,67 @@ class PublicYear:
 
     @cached_property
     def content_digest(self) -> str:
-        """SHA-256 over the first slot, shapes and values of all series, in hexadecimal."""
+        """SHA-256 over the first slot, shapes and values of all series and names of metered parties, in hexadecimal."""
         content = hashlib.sha256(b"digitalgrid-public-year/1\n%d\n" % self.first_slot)
         for series in self._series:
             content.update(repr(series.shape).encode())
             content.update(np.ascontiguousarray(series, "<i8").tobytes())
+        for name in sorted(self.party_load_wh):
+            content.update(repr(name).encode())
+            content.update(np.ascontiguousarray(self.party_load_wh[name], "<i8").tobytes())
         return content.hexdigest()
+
+    def metered_load(self, names: Sequence[str]) -> tuple[Int, Int]:
+        """Rows of `names` that have a metered load, (n,), and these loads, (n, slots) [Wh]."""
+        rows = [row for row, name in enumerate(names) if name in self.party_load_wh]
+        loads = [self.party_load_wh[names[row]] for row in rows]
+        return np.array(rows, np.int64), np.array(loads, np.int64).reshape(len(rows), self.slots)
 
     @property
     def _series(self) -> tuple[Int, ...]:
         return self.outside_mjpy_kwh, self.solar_wh_per_kw, self.household_ppm, self.store_ppm
 
 
-def public_year(scenario: Scenario, data_dir: Path | None = None, seed: int = SYNTHETIC_SEED) -> PublicYear:
-    """The year of a scenario: from the publishers' files below `data_dir`, or else synthetic, drawn from `seed`.
+def public_year(
+    scenario: Scenario, data_dir: Path | None = None, seed: int = SYNTHETIC_SEED, folder: Path | None = None
+) -> PublicYear:
+    """The year of a scenario: its own files in `folder`, else the publishers' below `data_dir`, else drawn from `seed`.
 
     Raises:
-        DataError: a file is missing or does not have the published form.
+        DataError: a file is missing, does not have the published form, or does not cover the fiscal year.
     """
-    first_day = date(scenario.fiscal_year, 4, 1)
-    days = (date(scenario.fiscal_year + 1, 4, 1) - first_day).days
-    if data_dir is None:
-        source = f"synthetic, seed {seed}"
-        outside, solar = draw_year(first_day, days + EXTRA_DAYS, scenario.areas, scenario.site_area, seed)
-    else:
-        source = f"JEPX and JMA, fiscal year {scenario.fiscal_year}"
-        outside = _with_extra_days(read_spot_prices(data_dir, scenario.fiscal_year, scenario.areas))
-        solar = _with_extra_days(read_solar_yield(data_dir, scenario.fiscal_year, scenario.site_area))
+    first_day, days = fiscal_days(scenario)
+    own = read_own(scenario, folder) if folder else OwnSeries()
+    outside, solar, source = _outside_and_sun(scenario, own, data_dir, seed)
     return PublicYear(
-        source=source,
+        source="; ".join((*own.files, source)) if own.files else source,
         first_slot=HALF_HOURS.first_of(first_day),
         outside_mjpy_kwh=outside,
         solar_wh_per_kw=solar,
         household_ppm=household_shape_ppm(first_day, days + EXTRA_DAYS, days),
         store_ppm=store_shape_ppm(first_day, days + EXTRA_DAYS, days),
+        party_load_wh={name: _with_extra_days(load) for name, load in own.party_load_wh.items()},
+    )
+
+
+def _outside_and_sun(scenario: Scenario, own: OwnSeries, data_dir: Path | None, seed: int) -> tuple[Int, Int, str]:
+    """Prices, yield, and where those of them come from that are not the folder's own."""
+    outside, solar = own.outside_mjpy_kwh, own.solar_wh_per_kw
+    if outside is not None and solar is not None:
+        return _with_extra_days(outside), _with_extra_days(solar), "usual load shapes"
+    if data_dir is None:
+        first_day, days = fiscal_days(scenario)
+        drawn = draw_year(first_day, days + EXTRA_DAYS, scenario.areas, scenario.site_area, seed)
+        return (
+            drawn[0] if outside is None else _with_extra_days(outside),
+            drawn[1] if solar is None else _with_extra_days(solar),
+            f"synthetic, seed {seed}",
+        )
+    year = scenario.fiscal_year
+    return (
+        _with_extra_days(read_spot_prices(data_dir, year, scenario.areas) if outside is None else outside),
+        _with_extra_days(read_solar_yield(data_dir, year, scenario.site_area) if solar is None else solar),
+        f"JEPX and JMA, fiscal year {year}",
     )
 
 

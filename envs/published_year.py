@@ -31,6 +31,14 @@ STATIONS = {
 LONGEST_GAP = 6
 """Longest run of missing hours that is filled."""
 HOURS_PER_DAY = 24
+PARTS_OF_DAY = {"slot": HALF_HOURS.per_day, "hour": HOURS_PER_DAY}
+SUNDAY, LAST_CHANGE_HOUR = 6, 3
+"""Clocks change in the first hours of a Sunday where there is daylight saving time: 01:00 to 03:00."""
+HIGHEST_MEDIAN_MJPY, LOWEST_TOP_MJPY = 150_000, 1_000
+"""A year's prices in JPY/kWh have a median below and a highest price above these: the dearest month since 2016,
+January 2021, had a mean of 63 JPY/kWh (JEPX system price), and every year has evenings above 10."""
+LOWEST_TOP_MJ, HOURS_PER_YEAR = 1.5, 365 * HOURS_PER_DAY
+"""The sunniest hour of a year [MJ/m2] is above this; Tokyo's of 2016 to 2025 has 3.76 (JMA)."""
 ALWAYS_DAYLIGHT = range(7, 15)
 """Hours of the day, counted from 0, that see the sun at every station all year."""
 WH_PER_MJ = 1e6 / 3600
@@ -52,12 +60,25 @@ def read_spot_prices(folder: Path, fiscal_year: int, areas: tuple[str, ...], bla
     expected = calendar_parts(start, stop, HALF_HOURS.per_day)
     prices = [
         [
-            blank if blank is not None and not cell else _price_mjpy(cell, f"{path}: line {line}: {area}")
+            blank if blank is not None and not cell else price_mjpy(cell, f"{path}: line {line}: {area}")
             for area, cell in zip(areas, cells, strict=True)
         ]
         for line, cells in in_order(path, rows, expected, "slot")
     ]
-    return np.array(prices, np.int64)
+    table = np.array(prices, np.int64)
+    check_price_level(table[table != blank] if blank is not None else table, path)
+    return table
+
+
+def check_price_level(prices: Int, path: Path) -> None:
+    """Refuse prices of any shape [mJPY/kWh] that, taken together, cannot be JPY/kWh; raises DataError."""
+    middle, top = int(np.median(prices)), int(prices.max())
+    if middle > HIGHEST_MEDIAN_MJPY:
+        what = f"half of the prices are above {middle / 1_000:,.2f} JPY/kWh, plausible is 5 to 30"
+        raise DataError(what, where=str(path), do="give JPY/kWh, not hundredths of a yen or JPY/MWh")
+    if top < LOWEST_TOP_MJPY:
+        what = f"the highest price is {top / 1_000:,.2f} JPY/kWh, plausible is 20 to 250"
+        raise DataError(what, where=str(path), do="give JPY/kWh, not thousands of yen or JPY/Wh")
 
 
 def read_solar_yield(folder: Path, fiscal_year: int, area: str) -> Int:
@@ -65,8 +86,13 @@ def read_solar_yield(folder: Path, fiscal_year: int, area: str) -> Int:
     if area not in STATIONS:
         raise DataError(f"no weather station is known for area {area!r}", do=f"known: {', '.join(STATIONS)}")
     city, site = STATIONS[area]
+    return yield_from_weather(only_file(folder / "jma_hourly", f"jma_{city}_hourly_*.csv"), fiscal_year, site)
+
+
+def yield_from_weather(path: Path, fiscal_year: int, site: Site) -> Int:
+    """Half-hour yield of one kW of PV at a site over a fiscal year from a weather file, (slots,) [Wh/kW]."""
     start, stop = date(fiscal_year, 4, 1), date(fiscal_year + 1, 4, 1)
-    irradiation, temperature = read_weather(only_file(folder / "jma_hourly", f"jma_{city}_hourly_*.csv"), start, stop)
+    irradiation, temperature = read_weather(path, start, stop)
     sun = sun_position(start, 2 * len(irradiation), site)
     clear = clear_sky_irradiance(sun)
     hourly_clear = clear.reshape(-1, 2).sum(1)
@@ -91,7 +117,16 @@ def read_weather(path: Path, start: date, stop: date) -> tuple[Float, Float]:
         temperature.append(_reading(air_cell, f"{where}: temp_c", -50.0, 60.0))
     for name, values in (("ghi_mj_m2", irradiation), ("temp_c", temperature)):
         _check_gaps(np.isnan(values), f"{path}: {name}", start)
+    _check_sun(irradiation, path)
     return np.array(irradiation), np.array(temperature)
+
+
+def _check_sun(irradiation: list[float], path: Path) -> None:
+    """Refuse a year whose irradiation cannot be MJ/m2; a year without any sun is left alone."""
+    top = float(np.nanmax(irradiation, initial=0.0))
+    if len(irradiation) >= HOURS_PER_YEAR and 0 < top < LOWEST_TOP_MJ:
+        what = f"the sunniest hour of {len(irradiation) // HOURS_PER_DAY} days has {top:g} MJ/m2, plausible is 3 to 4"
+        raise DataError(what, where=f"{path}: ghi_mj_m2", do="give MJ/m2 of each hour, not kWh/m2")
 
 
 def only_file(folder: Path, pattern: str) -> Path:
@@ -109,21 +144,30 @@ def only_file(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def read_columns(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Line number and the wanted cells of each row, in the order of `columns`."""
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row, the header first; every row has as many cells as the header."""
     opened = lzma.open if path.suffix == ".xz" else open
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(stream)
             header = next(rows, [])
-            picks = _column_numbers(header, columns, path)
+            yield 1, header
             for row in rows:
                 if len(row) != len(header):
                     what = f"{len(row)} cells under a header of {len(header)}"
                     raise DataError(what, where=f"{path}: line {rows.line_num}", do="mend the line")
-                yield rows.line_num, [row[pick] for pick in picks]
+                yield rows.line_num, row
     except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", where=str(path), do="fetch the file again") from error
+
+
+def read_columns(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """Line number and the wanted cells of each row, in the order of `columns`."""
+    rows = read_rows(path)
+    _, header = next(rows)
+    picks = _column_numbers(header, columns, path)
+    for line, row in rows:
+        yield line, [row[pick] for pick in picks]
 
 
 def _column_numbers(header: list[str], columns: tuple[str, ...], path: Path) -> list[int]:
@@ -153,9 +197,8 @@ def in_order(
     for line, (day, part, *cells) in rows:
         due = next(expected, None)
         if due is None or (day, part) != (due[0], str(due[1])):
-            raise DataError(
-                _out_of_order(day, part, due, previous, unit), where=f"{path}: line {line}", do=_ORDER_ADVICE
-            )
+            what, do = _out_of_order(day, part, due, previous, unit)
+            raise DataError(what, where=f"{path}: line {line}", do=do)
         previous = (day, part)
         yield line, cells
     due = next(expected, None)
@@ -166,16 +209,49 @@ def in_order(
 _ORDER_ADVICE = "the file needs every day of the year, each part once and in order"
 
 
-def _out_of_order(day: str, part: str, due: tuple[str, int] | None, previous: tuple[str, str] | None, unit: str) -> str:
+def _out_of_order(
+    day: str, part: str, due: tuple[str, int] | None, previous: tuple[str, str] | None, unit: str
+) -> tuple[str, str]:
+    """What is wrong with a day and part, and what to do."""
     found = f"{day} {unit} {part}"
     if due is None:
-        return f"{found} lies after the year's last day"
+        return f"{found} lies after the year's last day", _ORDER_ADVICE
     if (day, part) == previous:
-        return f"{found} stands twice"
-    return f"{due[0]} {unit} {due[1]} is missing, found {found}"
+        return f"{found} stands twice", _ORDER_ADVICE
+    missing = f"{due[0]} {unit} {due[1]} is missing, found {found}"
+    changed = _day_of_changed_clock(day, part, due, previous, unit)
+    if changed:
+        return f"{missing}: {changed}", "Japan has no daylight saving time: give every day all its parts"
+    return missing, _ORDER_ADVICE
 
 
-def _price_mjpy(cell: str, where: str) -> int:
+def _day_of_changed_clock(
+    day: str, part: str, due: tuple[str, int], previous: tuple[str, str] | None, unit: str
+) -> str:
+    """Names a day that is an hour longer or shorter than the others; empty when it is something else."""
+    per_day = PARTS_OF_DAY[unit]
+    hour = per_day // HOURS_PER_DAY
+    name = "hours" if per_day == HOURS_PER_DAY else "half hours"
+    zero = part == "0" or due[1] == 0  # some publishers count the parts of a day from 0
+    ends_early = due[1] == per_day - hour + 1 - zero and day > due[0] and part == str(1 - zero)
+    ends_late = part == str(per_day + 1 - zero) and previous is not None and day == previous[0]
+    night = day == due[0] and due[1] <= (LAST_CHANGE_HOUR + 1) * hour and _is_sunday(day)
+    if ends_early or (night and part == str(due[1] + hour)):
+        return f"{due[0]} has {per_day - hour} {name}, a day of daylight saving time"
+    if ends_late or (night and part == str(due[1] - hour)):
+        return f"{day} has {per_day + hour} {name}, a day of daylight saving time"
+    return ""
+
+
+def _is_sunday(day: str) -> bool:
+    try:
+        return date.fromisoformat(day).weekday() == SUNDAY
+    except ValueError:
+        return False
+
+
+def price_mjpy(cell: str, where: str) -> int:
+    """A published price [JPY/kWh] as whole mJPY/kWh; raises DataError."""
     match = _PRICE.fullmatch(cell)
     if match is None:
         negative = cell.startswith("-")

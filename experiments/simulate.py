@@ -20,6 +20,7 @@ from agents.strategies import Bidder
 from envs.episode import WEEK_DAYS, is_held_out
 from envs.opening import fit_design
 from envs.outages import Announced
+from envs.own_folder import folder_of
 from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
@@ -265,7 +266,7 @@ def make_order(
     days = resolved.episode_days if days is None else days
     chosen = {name: find_bidder(text) for name, text in (policies or {}).items()}
     by_role = {named_role(name, "--policy"): policy for name, policy in chosen.items()}
-    year = public_year(resolved, data_dir)
+    year = public_year(resolved, data_dir, folder=folder_of(scenario))
     _check_range("days", days, 1, longest_days(year))
     _check_range("worlds", worlds, 1, MOST_WORLDS)
     _check_range("seed", seed, 0, 2**62)
