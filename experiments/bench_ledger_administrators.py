@@ -2,8 +2,8 @@
 
 from experiments.bench_ledger_chain import median_cpu
 from experiments.bench_rows import BenchRow, alternate
-from ledger.administrators import verify_signature
 from ledger.diary import encode, recall
+from ledger.judging import verify_signature
 from ledger.keys import read_verifier, simulation_signer
 from ledger.messages import Propose
 from ledger.quorum import Administrators, Vote, check_certificate, cosign_message, make_certificate

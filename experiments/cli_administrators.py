@@ -24,11 +24,16 @@ def cosign_ledger(
     down: Annotated[
         list[str] | None, typer.Option(help="NUMBER@BLOCK: this administrator is out of reach from that block on.")
     ] = None,
+    leader_lost: Annotated[
+        list[int] | None, typer.Option(help="Whoever orders blocks is lost for good before this block of the run.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Have several administrators derive every block of a ledger again, keep a copy of their own, and sign it.
 
-    Example: `digitalgrid ledger administrators runs/demo signed --replicas 4 --quorum 3 --down 3@2`
+    Where the leader is lost, the next administrator begins an epoch and goes on; the ledger is then in OUT/ledger.
+
+    Example: `digitalgrid ledger administrators runs/demo signed --replicas 4 --quorum 3 --leader-lost 4`
     """
     from ledger.administrators import cosign
     from ledger.quorum import Administrators
@@ -38,10 +43,12 @@ def cosign_ledger(
     placeholder = tuple(bytes([number]) for number in range(min(replicas, 256)))
     group = Administrators(bytes(16), placeholder, quorum)
     facts |= {"may_be_down": group.crashes, "may_lie": group.liars}
-    signed = cosign(_ledger_of(folder), out, replicas, quorum, lambda who, height: height >= gone.get(who, 1 << 64))
+    lost = leader_lost or []
+    signed = cosign(_ledger_of(folder), out, replicas, quorum, lambda who, at: at >= gone.get(who, 1 << 64), lost)
     for world, certified in signed:
         copies = [row.replicated for row in certified]
-        facts["worlds"][world.name] = {"blocks": len(certified), "replicated": copies}
+        epochs = sorted({row.certificate.epoch for row in certified})
+        facts["worlds"][world.name] = {"blocks": len(certified), "replicated": copies, "epochs": epochs}
     if as_json:
         _print_json(facts)
         return
@@ -51,7 +58,8 @@ def cosign_ledger(
     for name, world_facts in facts["worlds"].items():
         copies = world_facts["replicated"]
         everywhere = sum(count == replicas for count in copies)
-        typer.echo(f"{name}: {len(copies)} blocks certified, {everywhere} of them held by all {replicas}")
+        epochs = f", in epochs {', '.join(map(str, world_facts['epochs']))}" if leader_lost else ""
+        typer.echo(f"{name}: {len(copies)} blocks certified, {everywhere} of them held by all {replicas}{epochs}")
 
 
 def check_certificates(folder: Folder, beside: Beside, keys: Keys = None, as_json: Json = False) -> None:
@@ -87,23 +95,36 @@ def tell_survivor(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="New folder: write the certified blocks as a ledger.")] = None,
     doubtful: Annotated[bool, typer.Option("--doubtful", help="Also write blocks without a certificate.")] = False,
+    bring: Annotated[
+        Path | None,
+        typer.Option(help="A run whose gateways bring the lost records again: the survivor goes on by disaster."),
+    ] = None,
 ) -> None:
     """Say what one surviving administrator holds and what was only on the lost ones; write a ledger from it.
 
+    With --bring it begins an epoch of its own, which `ledger verify` tells: fewer have promised than must.
+
     Example: `digitalgrid ledger survivor signed/world-0000/administrator-3 --keys signed/world-0000/keys.json`
     """
-    from ledger.administrators import read_certificates
+    from ledger.administrators import read_certificates, write_log
     from ledger.keeper import world_name
     from ledger.receipts import load_file, read_keys
-    from ledger.recovery import recover, restore
+    from ledger.recovery import kept_log, recover, restore
 
+    if bring is not None and out is None:
+        raise ConfigError("nowhere to go on", where="--bring", do="give --out as well")
     known = [row.certificate for row in read_certificates(certificates)] if certificates else []
-    recovery = recover(survivor, read_keys(load_file(keys), str(keys)), known)
+    administrators = read_keys(load_file(keys), str(keys))
+    recovery = recover(survivor, administrators, known)
     for line in recovery.describe():
         typer.echo(line)
-    if out is not None:
+    if out is not None and bring is None:
         count = restore(recovery, out / world_name(0), doubtful)
         typer.echo(f"{count} blocks written to {out}")
+    elif out is not None and bring is not None:
+        log = _go_on(survivor, administrators, kept_log(recovery, doubtful), _ledger_of(bring))
+        write_log(log, out / world_name(0))
+        typer.echo(f"{len(log)} blocks written to {out}, the last of them in epoch {log[-1].epoch}, by disaster")
     raise typer.Exit(1 if recovery.lost else 0)
 
 
@@ -166,6 +187,27 @@ def _read_down(given: list[str], replicas: int) -> dict[int, int]:
             )
         gone[int(number)] = int(block)
     return gone
+
+
+def _go_on(survivor: Path, administrators: Any, log: Any, ledger: Path) -> Any:
+    """A survivor's log with what a run has of the same world behind it."""
+    from ledger.administrators import simulation_signers
+    from ledger.audit import find_worlds
+    from ledger.blocks import read_block
+    from ledger.journal import read_blocks
+    from ledger.panel import seat_name
+    from ledger.recovery import go_on_by_disaster
+
+    names = [seat_name(number) for number in range(len(administrators.keys))]
+    if survivor.name not in names or not log:
+        raise ConfigError("not a survivor that holds a block", where=str(survivor), do="give its folder as it was made")
+    signers, operator = simulation_signers(read_block(log[0].data, str(survivor)), len(names))
+    for world in find_worlds(ledger):
+        if next(read_blocks(world)).header.chain_id == administrators.chain_id:
+            return go_on_by_disaster(
+                log, administrators, signers[names.index(survivor.name)], operator, read_blocks(world)
+            )
+    raise ConfigError("the run has no world of this chain", where=str(ledger), do="give the run that was signed")
 
 
 def _ledger_of(folder: Path) -> Path:

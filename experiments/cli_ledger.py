@@ -13,6 +13,12 @@ Folder = Annotated[Path, typer.Argument(help="The ledger folder of a run, or the
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 World = Annotated[int, typer.Option(min=0, help="World of a run of several.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Administrators = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys", help="Administrators' public keys, to follow their epochs: a file, or what `administrators` made."
+    ),
+]
 
 
 def verify_ledger(
@@ -21,6 +27,7 @@ def verify_ledger(
     trust_source: Annotated[
         bool, typer.Option("--trust-source", help="Execute with the installed programs where others are registered.")
     ] = False,
+    keys: Administrators = None,
     as_json: Json = False,
 ) -> None:
     """Derive everything in a ledger again and name the first record that differs; exit code 1 then.
@@ -29,12 +36,14 @@ def verify_ledger(
     """
     from ledger.audit import verify
 
-    _print_verdict(verify(_ledger_of(folder), _head_bytes(head), trust_source), ("verified", "NOT VERIFIED"), as_json)
+    verdict = verify(_ledger_of(folder), _head_bytes(head), trust_source, keys_of(keys))
+    _print_verdict(verdict, ("verified", "NOT VERIFIED"), as_json)
 
 
 def show_ledger(
     folder: Folder,
     records: Annotated[bool, typer.Option("--records", help="Print every record, one JSON object a line.")] = False,
+    keys: Administrators = None,
     as_json: Json = False,
 ) -> None:
     """Say what a ledger holds, after verifying it.
@@ -50,7 +59,7 @@ def show_ledger(
             for record in show(world):
                 typer.echo(json.dumps({"world": world.name, **record}, ensure_ascii=False))
         return
-    verdict = verify(where)
+    verdict = verify(where, keys_of=keys_of(keys))
     facts: dict[str, Any] = {
         "folder": str(where),
         "bytes": sum(file.stat().st_size for file in where.rglob("*") if file.is_file()),
@@ -99,6 +108,7 @@ def drill_ledger(
 def fsck_ledger(
     folder: Folder,
     signatures: Annotated[bool, typer.Option("--signatures", help="Also check every envelope's signature.")] = False,
+    keys: Administrators = None,
     as_json: Json = False,
 ) -> None:
     """Check frames, checksums, chain, roots and header signatures, without the market; exit code 1 on damage.
@@ -107,7 +117,8 @@ def fsck_ledger(
     """
     from ledger.fsck import fsck
 
-    _print_verdict(fsck(_ledger_of(folder), signatures=signatures), ("whole", "DAMAGED"), as_json)
+    verdict = fsck(_ledger_of(folder), signatures=signatures, keys_of=keys_of(keys))
+    _print_verdict(verdict, ("whole", "DAMAGED"), as_json)
 
 
 def keys_of_ledger(
@@ -278,6 +289,13 @@ def add_verbs(ledger_app: typer.Typer) -> None:
 
     for name, verb in (VERBS | OF_ADMISSION | OF_ADMINISTRATORS | OF_STORES).items():
         ledger_app.command(name)(verb)
+
+
+def keys_of(keys: Path | None) -> Any:
+    """What `ledger.audit.verify` asks for: the administrators of each world, or nobody."""
+    from ledger.administrators import known_administrators
+
+    return known_administrators(keys) if keys else lambda world: None
 
 
 def _print_verdict(verdict: Any, words: tuple[str, str], as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli_ledger import Folder, Json
+from experiments.cli_ledger import Administrators, Folder, Json, keys_of
 from market.errors import ConfigError, LedgerError
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same blocks and moments.")]
@@ -98,6 +98,7 @@ def prune_ledger(
     out: Annotated[Path, typer.Argument(help="Folder to make; the ledger itself is left as it is.")],
     keep_days: Annotated[int | None, typer.Option(min=1, help="Days at the end whose envelopes are kept.")] = None,
     before_block: Annotated[int | None, typer.Option(min=1, help="First block whose envelopes are kept.")] = None,
+    keys: Administrators = None,
 ) -> None:
     """Copy a ledger without its old envelopes: headers, leaf hashes and all other records stay.
 
@@ -110,7 +111,7 @@ def prune_ledger(
         raise ConfigError("it is not said what is old", do="give --keep-days or --before-block")
     for world in _worlds_of(folder):
         height = before_block if keep_days is None else height_kept(world, keep_days)
-        done = prune(world, out / world.name, height or 0)
+        done = prune(world, out / world.name, height or 0, keys_of(keys)(world.name))
         typer.echo(
             f"{world.name}: {done.records} envelopes of {done.blocks} blocks left out, "
             f"{done.bytes_before:,} bytes became {done.bytes_after:,}"
@@ -120,6 +121,7 @@ def prune_ledger(
 def check_pruned_ledger(
     folder: Folder,
     receipt: Annotated[Path | None, typer.Option(help="A receipt that the ledger should uphold.")] = None,
+    keys: Administrators = None,
 ) -> None:
     """Check links, roots, header signatures and snapshot of a pruned ledger; exit code 1 where one does not fit.
 
@@ -130,7 +132,7 @@ def check_pruned_ledger(
 
     worlds = _worlds_of(folder)
     for world in worlds:
-        check, snapshot = check_pruned(world), read_pruned(world)[0]
+        check, snapshot = check_pruned(world, keys_of(keys)(world.name)), read_pruned(world)[0]
         typer.echo(
             f"{world.name}: {check.height} blocks, {check.log.size} records, envelopes left out to block "
             f"{snapshot.height}: all roots derived again, nothing differs"

@@ -2,79 +2,36 @@
 
 The first administrator passes the operator's blocks on; all of them run `ledger.audit` over each block before they
 append and sign it (`ledger.replica`). Beside the ledger come, per world, `keys.json` (`ledger.receipts`), the
-certificates, and each administrator's diary in a folder of its own. Certificates are canonical JSON of format
+certificates, and each administrator's diary in a folder of its own (`ledger.panel`); and where the leader was lost the
+ledger that went on, in a folder `ledger`. Certificates are canonical JSON of format
 `digitalgrid-certificates/1`: per block its height, how many administrators hold it, and the certificate in hexadecimal.
 
 A block is *final* at q votes. It survives the loss of all administrators but any one only where `replicated` is n.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from ledger.audit import WorldAudit, find_worlds
-from ledger.blocks import header_hash, read_block
+from ledger.audit import KeysOf, find_worlds
+from ledger.blocks import NO_CERTIFICATE, Block, header_hash
+from ledger.continuing import hash_certificate
 from ledger.encoding import canonical_json
-from ledger.epochs import Entry, open_entry, tip_of
-from ledger.host import FolderDisk, Host
+from ledger.epochs import Entry
 from ledger.journal import read_blocks
-from ledger.keys import OPERATOR, Signer, is_signed_by, is_simulation, read_verifier, simulation_signer
-from ledger.messages import Append, Message
-from ledger.quorum import Administrators, Certificate, check_certificate, read_certificate
+from ledger.judging import verify_signature
+from ledger.keys import OPERATOR, Signer, is_simulation, simulation_signer
+from ledger.panel import Certified, Down, Panel
+from ledger.quorum import Administrators, check_certificate, read_certificate
 from ledger.receipts import keys_file, load_file, read_keys
-from ledger.records import read_members, split_records
-from ledger.replica import Replica
-from ledger.replica_state import EVERYONE, replicated
+from ledger.records import split_records
 from ledger.rules import read_genesis
+from ledger.segment_store import SegmentStore
 from market.errors import ConfigError, LedgerError
 
 CERTIFICATES, KEYS = "certificates.json", "keys.json"
 CERTIFICATES_FORMAT = "digitalgrid-certificates/1"
-SLACK_S, SLOT_S = 2, 1800
-
-
-class Certified(NamedTuple):
-    """A certificate, and how many administrators were known to hold the block when it was given."""
-
-    certificate: Certificate
-    replicated: int
-
-
-class LedgerJudge:
-    """Judges one world's blocks by the audit; `finding` is what it last refused, and why."""
-
-    def __init__(self) -> None:
-        self.finding = ""
-        self._audit, self._tip = WorldAudit(), tip_of(()).digest
-
-    def read(self, data: bytes) -> Entry:
-        """Cut a block; raises LedgerError where bytes do not fit."""
-        return open_entry(data)
-
-    def judge(self, below: Sequence[Entry], entry: Entry) -> str:
-        """Derive everything the block records; where the log below is not the one judged last, from the beginning."""
-        if tip_of(below).digest != self._tip:
-            self._audit = WorldAudit()
-            for known in below:
-                self._audit.check_block(read_block(known.data, "log"))
-        try:
-            self._audit.check_block(read_block(entry.data, "block"))
-        except LedgerError as error:
-            self._tip, self.finding = b"", str(error)
-            return self.finding
-        self._tip = entry.digest
-        return ""
-
-    def seal(self, below: Sequence[Entry], epoch: int, record: bytes) -> bytes:
-        """A run that is over takes no more blocks; raises LedgerError."""
-        raise LedgerError("a finished ledger begins no epoch", do="continue the run under its administrators")
-
-
-def verify_signature(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether a signature is good; weak keys raise LedgerError."""
-    return is_signed_by(read_verifier(public_key), signature, message)
 
 
 def simulation_administrators(folder: Path, replicas: int, quorum: int) -> tuple[Administrators, list[Signer]]:
@@ -85,15 +42,24 @@ def simulation_administrators(folder: Path, replicas: int, quorum: int) -> tuple
         LedgerError: the ledger is not of a simulation: its administrators sign with keys of their own.
     """
     first = next(read_blocks(folder))
-    bodies = [body for _, body in split_records(first.records)]
-    genesis, members = read_genesis(bodies[0]), read_members(bodies[1])
-    if not is_simulation(members.chain_id):
-        raise LedgerError("administrators of a real chain sign with keys of their own", where=str(folder))
-    signers: list[Signer] = [
-        simulation_signer(members.chain_id, genesis.key, f"{OPERATOR} {number}") for number in range(replicas)
-    ]
+    signers, operator = simulation_signers(first, replicas)
     keys = tuple(signer.public_key for signer in signers)
-    return Administrators(members.chain_id, keys, quorum, members.operator), signers
+    return Administrators(first.header.chain_id, keys, quorum, operator.public_key), signers
+
+
+def simulation_signers(first: Block, replicas: int) -> tuple[list[Signer], Signer]:
+    """Keys of a simulated world's administrators and of its operator, from its first block.
+
+    Raises:
+        LedgerError: the chain is not of a simulation.
+    """
+    genesis = read_genesis(next(body for _, body in split_records(first.records)))
+    chain_id = first.header.chain_id
+    if not is_simulation(chain_id):
+        raise LedgerError("administrators of a real chain sign with keys of their own", where=first.place)
+    names = [OPERATOR, *(f"{OPERATOR} {number}" for number in range(replicas))]
+    operator, *signers = (simulation_signer(chain_id, genesis.key, name) for name in names)
+    return signers, operator
 
 
 def cosign(
@@ -101,7 +67,8 @@ def cosign(
     out: Path,
     replicas: int,
     quorum: int,
-    down: Callable[[int, int], bool] = lambda administrator, height: False,
+    down: Down = lambda administrator, height: False,
+    leader_lost: Collection[int] = (),
 ) -> Iterator[tuple[Path, list[Certified]]]:
     """Cosign each world of a run's ledger; yields its folder under `out`, and the certificates.
 
@@ -109,75 +76,61 @@ def cosign(
         ledger: the ledger folder of a run.
         out: new folder for keys, certificates and the administrators' own copies.
         replicas, quorum: how many administrators, and how many must sign.
-        down: whether an administrator cannot be reached while a height is signed; the first is never down.
+        down: whether an administrator cannot be reached while a height of the run is signed; who leads is never down.
+        leader_lost: heights of the run before which whoever leads is lost for good and an epoch begins; what then
+            stands in the administrators' copies is written to `out`/ledger.
 
     Raises:
-        ConfigError: `out` is not new, or the quorum is too small.
+        ConfigError: `out` is not new, the quorum is too small, or a run has no such block to lose its leader at.
         LedgerError: a block gets fewer votes than it needs; says what its judges found.
     """
     if out.exists() and any(out.iterdir()):
         raise ConfigError("folder is not empty", where=str(out), do="choose a new folder")
     for world in find_worlds(ledger):
+        _check_heights(world, leader_lost)
         administrators, signers = simulation_administrators(world, replicas, quorum)
-        target = out / world.name
-        panel = _Panel(administrators, signers, target)
-        certified = [
-            panel.pass_on(read.header_bytes + read.signature + read.records, down) for read in read_blocks(world)
-        ]
+        target, certified = out / world.name, list[Certified]()
+        panel = Panel(administrators, signers, target)
+        for block in read_blocks(world):
+            if block.header.height in leader_lost:
+                certified.append(panel.lose_leader(block, down))
+            certified.append(panel.pass_on(block, down))
         panel.close()
         (target / KEYS).write_bytes(keys_file(administrators))
         (target / CERTIFICATES).write_bytes(certificates_file(certified))
+        if leader_lost:
+            write_log(panel.log, out / "ledger" / world.name)
         yield target, certified
 
 
-@dataclass
-class _Seat:
-    """One administrator: its host, what it judges with, its disk."""
-
-    host: Host
-    judge: LedgerJudge
-    disk: FolderDisk
-
-
-class _Panel:
-    """Administrators in one process, each with its own folder, and the mail between them."""
-
-    def __init__(self, administrators: Administrators, signers: Sequence[Signer], folder: Path) -> None:
-        self._seats = []
-        for number, signer in enumerate(signers):
-            judge = LedgerJudge()
-            disk = FolderDisk(folder / seat_name(number), create=True)
-            replica = Replica(number, administrators, signer.sign, verify_signature, judge, SLACK_S)
-            self._seats.append(_Seat(Host(replica, disk), judge, disk))
-
-    def pass_on(self, data: bytes, down: Callable[[int, int], bool]) -> Certified:
-        """Have one block signed; raises LedgerError when too few do."""
-        header = read_block(data, "block").header
-        # the clock of a simulated ledger is the time of its slots
-        now, height = header.last_slot * SLOT_S, header.height
-        mail: list[tuple[int, int, Message]] = [(0, 0, Append(data))]
-        while mail:
-            sender, to, message = mail.pop(0)
-            if to and down(to, height):
-                continue
-            for target, answer in self._seats[to].host.hear(sender, message, now):
-                others = range(len(self._seats)) if target == EVERYONE else (target,)
-                mail += [(to, other, answer) for other in others if other != to]
-        state = self._seats[0].host.state
-        if state.certificate is None or state.certificate.height != height:
-            found = sorted({seat.judge.finding for seat in self._seats} - {""})
-            raise LedgerError(f"not certified: {'; '.join(found) or 'too few signed'}", where=f"block {height}")
-        return Certified(state.certificate, replicated(state, height))
-
-    def close(self) -> None:
-        """Let go of the diaries."""
-        for seat in self._seats:
-            seat.disk.close()
+def write_log(log: Sequence[Entry], folder: Path) -> None:
+    """Write an administrator's blocks as one world's ledger; raises LedgerError where the folder is not empty."""
+    store = SegmentStore(folder)
+    for entry in log:
+        store.append(entry.height, entry.previous, entry.data)
+    store.wait()
+    store.close()
 
 
-def seat_name(number: int) -> str:
-    """Folder of one administrator."""
-    return f"administrator-{number}"
+def _check_heights(world: Path, heights: Collection[int]) -> None:
+    """The leader can be lost before any block but the first, which says who there is."""
+    last = max(block.header.height for block in read_blocks(world))
+    wrong = [height for height in heights if not 0 < height <= last]
+    if wrong:
+        raise ConfigError(f"{world.name} has no block {wrong[0]} to lose a leader at", do=f"give 1 to {last}")
+
+
+def known_administrators(path: Path) -> KeysOf:
+    """Administrators from a keys file, for every world, or from the folder that `cosign` made, world by world.
+
+    Raises:
+        ConfigError: neither is there.
+        LedgerError: a file is of another form.
+    """
+    if path.is_dir():
+        return lambda world: read_keys(load_file(path / world / KEYS), str(path / world / KEYS))
+    known = read_keys(load_file(path), str(path))
+    return lambda world: known
 
 
 def certificates_file(certified: Sequence[Certified]) -> bytes:
@@ -229,10 +182,13 @@ def check_cosigned(world: Path, beside: Path, administrators: Administrators | N
     """
     keys = administrators or read_keys(load_file(beside / KEYS), str(beside / KEYS))
     known = {row.certificate.height: row for row in read_certificates(beside / CERTIFICATES)}
-    blocks, covered, copies = 0, 0, dict[int, int]()
+    blocks, covered, copies, before = 0, 0, dict[int, int](), NO_CERTIFICATE
     for block in read_blocks(world):
         blocks += 1
         row = known.pop(block.header.height, None)
+        if block.header.certificate not in (NO_CERTIFICATE, before):
+            raise LedgerError("header names another certificate than is kept", where=f"block {block.header.height}")
+        before = NO_CERTIFICATE if row is None else hash_certificate(row.certificate)
         if row is None:
             continue
         header = block.header

@@ -7,6 +7,7 @@ heads; and that the ledger was closed. It repairs nothing and cuts nothing. Some
 another consistent ledger: that is found by comparing the chain head with one remembered from the run.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +17,13 @@ from ledger.executions import ExecutionCheck
 from ledger.journal import read_blocks
 from ledger.keeper import join_heads, world_name
 from ledger.programs import check_programs, read_programs
+from ledger.quorum import Administrators
 from ledger.records import BETWEEN, FRONT, RecordType, end_body, split_envelope
 from ledger.replay import Replay
 from market.errors import LedgerError
+
+KeysOf = Callable[[str], Administrators | None]
+"""The administrators of a world's ledger by its folder name, as the reader knows them; None where it does not."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +37,30 @@ class Verdict:
     content_heads: tuple[bytes, ...] = ()
 
 
-def verify(folder: Path, expected_head: bytes | None = None, trust_source: bool = False) -> Verdict:
+def verify(
+    folder: Path,
+    expected_head: bytes | None = None,
+    trust_source: bool = False,
+    keys_of: KeysOf = lambda world: None,
+) -> Verdict:
     """Check the ledger of a run (its folders `world-0000`, ...), against a remembered chain head if given.
 
-    `trust_source`: execute with the installed programs where the ledger registers others.
+    `trust_source`: execute with the installed programs where the ledger registers others. `keys_of`: the administrators
+    whose epochs and words count.
     """
     counts: dict[str, int] = {}
+    changes: list[str] = []
     heads, contents, stand_ins = [], [], dict[str, None]()
     where = str(folder)
     try:
         for path in find_worlds(folder):
             where = path.name
-            audit = WorldAudit(trust_source)
+            audit = WorldAudit(trust_source, keys_of(path.name))
             audit.run(path)
             heads.append(audit.chain.head)
             contents.append(audit.replayed.head)
             stand_ins |= dict.fromkeys(audit.stand_ins)
+            changes += [f"{path.name}: {change}" for change in audit.chain.changes]
             for name, count in audit.counts().items():
                 counts[name] = counts.get(name, 0) + count
         where, head = str(folder), join_heads(heads)
@@ -56,7 +69,7 @@ def verify(folder: Path, expected_head: bytes | None = None, trust_source: bool 
     except LedgerError as error:
         return Verdict(False, (f"{where}: {error}",), counts)
     said = ", ".join(f"{count} {name}" for name, count in counts.items())
-    lines = [f"{said}: all derived again, nothing differs"]
+    lines = [f"{said}: all derived again, nothing differs", *changes]
     if stand_ins:
         lines.append(f"executed with the installed {', '.join(stand_ins)}, not with what the ledger registers")
     return Verdict(True, tuple(lines), counts, head, tuple(contents))
@@ -78,11 +91,11 @@ class WorldAudit:
     """Checks one world's ledger from its first byte to its end record.
 
     `trust_source`: execute with the installed programs where the ledger registers others (`ledger.programs`);
-    `stand_ins` then names them.
+    `stand_ins` then names them. `administrators`: whose epochs may follow epoch 0.
     """
 
-    def __init__(self, trust_source: bool = False) -> None:
-        self.chain = ChainCheck()
+    def __init__(self, trust_source: bool = False, administrators: Administrators | None = None) -> None:
+        self.chain = ChainCheck(administrators)
         self._seen = 0
         self._front: list[bytes] = []
         self._envelopes: list[tuple[bytes, bytes]] = []
@@ -174,7 +187,7 @@ class WorldAudit:
             self._envelopes = []
         elif kind == RecordType.END and not self._envelopes:
             self._take_end(body)
-        elif kind == RecordType.EXEC and not self._envelopes:
+        elif kind in (RecordType.EXEC, RecordType.EPOCH) and not self._envelopes:
             pass
         else:
             raise LedgerError(f"a record of type {kind.name} does not belong here")

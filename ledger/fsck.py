@@ -9,30 +9,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.admission import CHAIN, KEY_ID, SEQUENCE
-from ledger.audit import Verdict, find_worlds
+from ledger.audit import KeysOf, Verdict, find_worlds
 from ledger.chain import ChainCheck, Located
 from ledger.encoding import SIGNATURE_BYTES, is_well_formed, signed_message
 from ledger.journal import read_blocks
 from ledger.keys import Verifier, are_signed_by, key_id_of, read_verifier
+from ledger.quorum import Administrators
 from ledger.records import RecordType, read_members, split_envelope
 from ledger.registrations import read_enrolment, read_rotation
 from market.errors import LedgerError
 
 
-def fsck(folder: Path, *, signatures: bool = False) -> Verdict:
+def fsck(folder: Path, *, signatures: bool = False, keys_of: KeysOf = lambda world: None) -> Verdict:
     """Check the structure of every world under a run's ledger; the first damage is named.
 
     Args:
         folder: the ledger folder of a run, with `world-0000` and so on in it.
         signatures: also check each envelope's form, chain, key, sequence and signature.
+        keys_of: the administrators whose epochs may follow epoch 0.
     """
+    changes: list[str] = []
     counts = {"blocks": 0, "records": 0} | ({"envelopes": 0, "orders": 0} if signatures else {})
     where = str(folder)
     try:
         for path in find_worlds(folder):
             where = path.name
             voices = Voices() if signatures else None
-            chain = check_structure(path, voices)
+            chain = check_structure(path, voices, keys_of(path.name))
+            changes += [f"{path.name}: {change}" for change in chain.changes]
             counts["blocks"] += chain.height
             counts["records"] += chain.log.size
             if voices is not None:
@@ -41,12 +45,14 @@ def fsck(folder: Path, *, signatures: bool = False) -> Verdict:
     except LedgerError as error:
         return Verdict(False, (f"{where}: {error}",), counts)
     said = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return Verdict(True, (f"{said}: structure is whole",), counts)
+    return Verdict(True, (f"{said}: structure is whole", *changes), counts)
 
 
-def check_structure(folder: Path, voices: "Voices | None" = None) -> ChainCheck:
+def check_structure(
+    folder: Path, voices: "Voices | None" = None, administrators: Administrators | None = None
+) -> ChainCheck:
     """The chain of one world's ledger as checked to its end record; raises LedgerError naming the first damage."""
-    chain = ChainCheck()
+    chain = ChainCheck(administrators)
     for block in read_blocks(folder):
         records = chain.open_block(block)
         if voices is not None:

@@ -6,19 +6,22 @@ ledger) tell what was lost: a good certificate of a height the survivor does not
 somebody brings its bytes; one of a height where the survivor holds another block shows that its end was replaced.
 
 A certified block is on q diaries. It is on *this* one for certain only where it was replicated n of n. Nothing is
-signed here: to continue, the operators name administrators anew, who begin with the restored ledger.
+signed by `recover`. To continue, the operators name administrators anew, who begin with the restored ledger; or the
+survivor goes on by disaster (`ledger.epochs`), for whose start the operator answers, and gateways bring what they have.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.administrators import LedgerJudge, verify_signature
+from ledger.administrators import write_log
+from ledger.blocks import Block
 from ledger.diary import recall
-from ledger.epochs import Entry
+from ledger.epochs import Entry, EpochStart, Promise, disaster_message, promise_message, tip_of
 from ledger.host import DIARY, read_diary
+from ledger.judging import LedgerJudge, verify_signature
+from ledger.keys import Signer
 from ledger.quorum import Administrators, Certificate, check_certificate, read_certificate
-from ledger.segment_store import SegmentStore
 from market.errors import LedgerError
 
 
@@ -66,7 +69,7 @@ def recover(folder: Path, administrators: Administrators, known: Iterable[Certif
     """
     data = read_diary(folder / DIARY)
     recalled = recall(data)
-    judge, log = LedgerJudge(), list[Entry]()
+    judge, log = LedgerJudge(administrators), list[Entry]()
     for block in recalled.blocks:
         entry = judge.read(block)
         why = judge.judge(log, entry)
@@ -95,13 +98,53 @@ def restore(recovery: Recovery, folder: Path, doubtful: bool = False) -> int:
     Raises:
         LedgerError: the folder is not empty or cannot be written.
     """
-    count = recovery.doubtful.stop if doubtful else recovery.certified
-    store = SegmentStore(folder)
-    for entry in recovery.log[:count]:
-        store.append(entry.height, entry.previous, entry.data)
-    store.wait()
-    store.close()
-    return count
+    log = kept_log(recovery, doubtful)
+    write_log(log, folder)
+    return len(log)
+
+
+def kept_log(recovery: Recovery, doubtful: bool = False) -> tuple[Entry, ...]:
+    """The survivor's certified blocks, and on request the doubtful ones."""
+    return recovery.log[: recovery.doubtful.stop if doubtful else recovery.certified]
+
+
+def go_on_by_disaster(
+    log: Sequence[Entry], administrators: Administrators, survivor: Signer, operator: Signer, rest: Iterable[Block]
+) -> tuple[Entry, ...]:
+    """The survivor's log with an epoch of its own behind it, and the records of `rest` sealed again in that epoch.
+
+    Args:
+        log: what the survivor holds.
+        administrators: of the chain, the survivor among them.
+        survivor: orders the blocks from here on.
+        operator: answers for the start.
+        rest: blocks of the run; those beyond the log are brought, in order.
+
+    Raises:
+        LedgerError: the survivor is no administrator, or a block does not derive behind the log.
+    """
+    if survivor.public_key not in administrators.keys:
+        raise LedgerError("the survivor is not one of the administrators", do="give the keys of this ledger")
+    who, tip = administrators.keys.index(survivor.public_key), tip_of(log)
+    epoch = next(number for number in range(tip.epoch + 1, 1 << 32) if administrators.sequencer(number) == who)
+    said = survivor.sign(promise_message(administrators.chain_id, epoch, who, tip))
+    start = EpochStart(epoch, tip, (Promise(epoch, who, tip, said),))
+    start = start._replace(operator=operator.sign(disaster_message(administrators.chain_id, start)))
+    judge, entries = LedgerJudge(administrators, survivor.sign), list(log)
+    _append(judge, entries, judge.seal(entries, epoch, start.to_record()))
+    covered = sum(entry.start is None for entry in log)
+    for block in rest:
+        if block.header.height >= covered:
+            _append(judge, entries, judge.seal_again(entries, epoch, block))
+    return tuple(entries)
+
+
+def _append(judge: LedgerJudge, entries: list[Entry], data: bytes) -> None:
+    entry = judge.read(data)
+    why = judge.judge(entries, entry)
+    if why:
+        raise LedgerError(why, where=f"block {entry.height}")
+    entries.append(entry)
 
 
 def _span(heights: range) -> str:

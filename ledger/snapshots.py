@@ -27,6 +27,7 @@ from ledger.encoding import SIGNATURE_BYTES
 from ledger.journal import read_blocks
 from ledger.merkle import HASH_BYTES, Tree, leaf_hash
 from ledger.proofs import Place, Proof
+from ledger.quorum import Administrators
 from ledger.receipts import Receipt
 from ledger.records import RecordType, frame_record, split_records
 from ledger.rules import read_genesis
@@ -86,16 +87,17 @@ class Pruning:
     bytes_after: int
 
 
-def prune(folder: Path, out: Path, height: int) -> Pruning:
+def prune(folder: Path, out: Path, height: int, administrators: Administrators | None = None) -> Pruning:
     """Copy a world's ledger into a new folder, blocks below `height` without envelopes; the ledger itself is only read.
 
-    Chain, roots and header signatures are checked on the way, and so is the copy when it is written.
+    Chain, roots and header signatures are checked on the way, and so is the copy when it is written; epochs after the
+    first with the keys of their `administrators`.
 
     Raises:
         ConfigError: there is nothing below this height, or no such block.
         LedgerError: the ledger is damaged or pruned already, or the folder is not empty or cannot be written.
     """
-    snapshot = _snapshot_below(folder, height)
+    snapshot = _snapshot_below(folder, height, administrators)
     writer, left_out, size = SegmentWriter(out), 0, 0
     try:
         writer.append(frame_record(RecordType.SNAPSHOT, snapshot.to_bytes()))
@@ -107,7 +109,7 @@ def prune(folder: Path, out: Path, height: int) -> Pruning:
             writer.append(data)
     finally:
         writer.close()
-    check_pruned(out)
+    check_pruned(out, administrators)
     return Pruning(height, left_out, size, sum(len(payload) for payload, _ in read_frames(out)))
 
 
@@ -183,14 +185,14 @@ def read_pruned(folder: Path) -> tuple[Snapshot, Iterator[Slim]]:
     return read_snapshot(records[0][1]), (read_slim(payload, where) for payload, where in frames)
 
 
-def check_pruned(folder: Path) -> PrunedCheck:
-    """Check a pruned ledger: links, roots over records, log and state, header signatures, and the snapshot.
+def check_pruned(folder: Path, administrators: Administrators | None = None) -> PrunedCheck:
+    """Check a pruned ledger: links, roots over records, log and state, header signatures, epochs, and the snapshot.
 
     Raises:
         LedgerError: at the first place that does not fit.
     """
     snapshot, blocks = read_pruned(folder)
-    check = PrunedCheck()
+    check = PrunedCheck(administrators)
     for slim in blocks:
         check.take(slim)
         header = slim.block.header
@@ -252,9 +254,9 @@ def height_kept(folder: Path, days: int) -> int:
     return bisect_right(ends, ends[-1] - days * per_day)
 
 
-def _snapshot_below(folder: Path, height: int) -> Snapshot:
+def _snapshot_below(folder: Path, height: int, administrators: Administrators | None) -> Snapshot:
     """Check the ledger and take the state at the end of the last block below `height`."""
-    check, snapshot = ChainCheck(), None
+    check, snapshot = ChainCheck(administrators), None
     for block in read_blocks(folder):
         check.close_block(block, check.open_block(block))
         if check.height == height:

@@ -11,6 +11,8 @@ from experiments.administrators_picture import EPOCH, GONE, N, tell_story
 from experiments.cli import app
 from experiments.cli_administrators import VERBS
 from experiments.sim_ledger import hunt, run_liar, run_seeds
+from ledger.administrators import known_administrators
+from ledger.audit import verify
 from market.errors import ConfigError
 from tests.experiments.test_cli import assert_one_line
 from tests.ledger.small_world import SmallRun
@@ -50,6 +52,48 @@ def test_a_ledger_is_cosigned_checked_and_recovered(run, tmp_path: Path) -> None
     assert run("ledger", "certify-check", "again", "signed", *keys).exit_code == 0
     shutil.rmtree(tmp_path / "again")
     assert_one_line(run("ledger", "administrators", "run", "signed"), "not empty")
+
+
+def test_the_leader_is_lost_and_verify_follows_the_epoch(run) -> None:
+    """With the keys of its administrators only; a lone survivor goes on by disaster, and that is told."""
+    done = run("ledger", "administrators", "run", "signed", "--leader-lost", 1)
+    assert "in epochs 0, 1" in done.stdout, done.output
+    verified = run("ledger", "verify", "signed", "--keys", "signed")
+    assert verified.exit_code == 0, verified.output
+    assert "block 1: epoch 1 begins, ordered by administrator 1, promised by 3" in verified.stdout
+    assert run("ledger", "fsck", "signed", "--keys", "signed/world-0000/keys.json").exit_code == 0
+    assert run("ledger", "certify-check", "signed", "signed").exit_code == 0
+    assert "give their public keys with --keys" in run("ledger", "verify", "signed").stdout
+    survivor = "signed/world-0000/administrator-2", "--keys", "signed/world-0000/keys.json"
+    assert run("ledger", "administrators", "run", "late", "--down", "2@1").exit_code == 0
+    gone = run("ledger", "survivor", "late/world-0000/administrator-2", *survivor[1:], "--out", "on", "--bring", "run")
+    assert "in epoch 2, by disaster" in gone.stdout, gone.output
+    told = run("ledger", "verify", "on", "--keys", "signed")
+    assert told.exit_code == 0, told.output
+    assert "BY DISASTER: promised by 1 where 3 are needed" in told.stdout
+    assert_one_line(run("ledger", "survivor", *survivor, "--bring", "run"), "give --out as well")
+    assert_one_line(run("ledger", "administrators", "run", "far", "--leader-lost", 99), "no block 99")
+
+
+@pytest.mark.slow
+def test_a_day_of_urawa_misono_goes_on_without_its_leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real market records, three of four must sign, the leader lost in mid-run: epoch 1, the same content heads."""
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+
+    def call(*arguments: str) -> str:
+        result = runner.invoke(app, list(arguments))
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    call("simulate", "urawa-misono", "--days", "1", "--ledger", "full", "--out", "day")
+    call("ledger", "administrators", "day", "signed", "--leader-lost", "4")
+    told = call("ledger", "verify", "signed", "--keys", "signed")
+    assert "block 4: epoch 1 begins, ordered by administrator 1, promised by 3 (3 are needed)" in told
+    assert (
+        verify(tmp_path / "day" / "ledger").content_heads
+        == verify(tmp_path / "signed" / "ledger", keys_of=known_administrators(tmp_path / "signed")).content_heads
+    )
 
 
 def test_a_receipt_holds_the_cosignatures_and_is_checked_with_the_keys_alone(run, tmp_path: Path) -> None:

@@ -9,19 +9,18 @@ from ledger import administrators as at_work
 from ledger.administrators import (
     CERTIFICATES,
     KEYS,
-    LedgerJudge,
     check_cosigned,
     cosign,
     read_certificates,
-    seat_name,
     simulation_administrators,
-    verify_signature,
 )
 from ledger.audit import verify
 from ledger.host import DIARY, FolderDisk, Host
 from ledger.journal import read_blocks
+from ledger.judging import LedgerJudge, verify_signature
 from ledger.keys import SoftwareSigner
 from ledger.messages import Append, Prepare, TakeOver
+from ledger.panel import seat_name
 from ledger.quorum import Administrators
 from ledger.receipts import read_keys
 from ledger.recovery import recover, restore
@@ -157,8 +156,10 @@ def test_a_judge_that_refused_goes_on_from_the_beginning(cosigned: Path) -> None
     assert judge.judge(entries[:1], entries[2]) != ""
     assert judge.judge(entries[:1], entries[1]) == ""
     assert judge.judge(entries[:2], entries[2]) == ""
-    with pytest.raises(LedgerError, match="begins no epoch"):
+    with pytest.raises(LedgerError, match="no key to seal"):
         judge.seal(entries, 1, b"")
+    with pytest.raises(LedgerError, match="begins no epoch"):
+        LedgerJudge(sign=lambda message: b"").seal(entries, 1, b"")
 
 
 def test_an_administrator_without_memory_may_not_start(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def test_signed_again_without_a_change_nothing_differs(ledger: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("epoch", 1, "without administrators"),
-        ("certificate", b"c" * 32, "without administrators"),
+        ("epoch", 1, "administrators who are not known"),
+        ("certificate", b"c" * 32, "administrators who are not known"),
         ("height", 2, "does not continue"),
         ("previous", b"p" * 32, "does not continue"),
         ("log_size", 4, "does not continue"),

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.administrators import verify_signature
 from ledger.conviction import OPERATOR, Branch, convict, evidence_of
 from ledger.diary import encode, write_cut, write_promise
 from ledger.epochs import Entry, EpochStart, Promise, Tip, promise_message
+from ledger.judging import verify_signature
 from ledger.keys import SoftwareSigner
 from ledger.quorum import (
     Administrators,
