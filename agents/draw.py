@@ -30,6 +30,10 @@ class Purpose(IntEnum):
     WEATHER = 6
     ARRIVAL = 7
     BID = 8
+    DRIVES = 20
+    LEAVES = 21
+    RETURNS = 22
+    DISTANCE = 23
 
 
 def draw(seed: int, world: npt.ArrayLike, party: npt.ArrayLike, slot: npt.ArrayLike, purpose: Purpose) -> Bits:

@@ -1,10 +1,13 @@
 """Batteries: energy is conserved to the Wh, limits are kept, losses fall on the owner."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.devices import Battery, charge_limit, discharge_limit, run_battery, wear_cost
+from agents.devices import Battery, charge_limit, discharge_limit, pick_devices, run_battery, wear_cost
 from market.units import PPM
 from tests.strategies import batteries
 
@@ -88,3 +91,72 @@ def test_a_fleet_runs_each_battery_as_if_alone(seed: int) -> None:
         for world in range(4):
             one = run_battery(alone, stored[world, party : party + 1], wanted[world, party : party + 1])
             assert (int(one[0][0]), int(one[1][0])) == (passed[world, party], after[world, party])
+
+
+def full_battery(dice: np.random.Generator, shape: tuple[int, ...] = (5,)) -> Battery:
+    """Batteries that use every column, "none" among their values."""
+    capacity = dice.integers(1, 9_000, shape)
+    return Battery(
+        power_wh=dice.integers(0, 3_000, shape),
+        capacity_wh=capacity,
+        efficiency_ppm=dice.integers(600_000, PPM + 1, shape),
+        wear_mjpy_kwh=dice.integers(0, 9_000, shape),
+        lowest_wh=dice.integers(0, capacity // 2 + 1),
+        self_discharge_ppm=dice.integers(0, 20_000, shape),
+        discharge_ppm=dice.integers(600_000, PPM + 1, shape) * dice.integers(0, 2, shape),
+        discharge_wh=dice.integers(1, 3_000, shape) * dice.integers(0, 2, shape),
+    )
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_every_column_of_a_battery_keeps_its_limits_and_conserves_energy(seed: int) -> None:
+    """Terminals = losses + change of state in each slot, losses never negative, no discharge below the lowest state."""
+    dice = np.random.default_rng(seed)
+    battery = full_battery(dice)
+    stored = dice.integers(battery.lowest_wh, battery.capacity_wh + 1, (3, 5))
+    for _ in range(20):
+        wanted = dice.integers(-4_000, 4_000, (3, 5))
+        passed, after = run_battery(battery, stored, wanted)
+        kept = np.maximum(passed, 0) * battery.efficiency_ppm // PPM
+        drawn = -(-np.maximum(-passed, 0) * PPM // battery.given_ppm)
+        rested = (stored + kept - drawn) * (PPM - battery.self_discharge_ppm) // PPM
+        assert (after == rested).all()
+        assert (passed - (after - stored) >= 0).all()
+        assert (passed <= battery.power_wh).all()
+        assert (-passed <= battery.given_wh).all()
+        assert (after <= battery.capacity_wh).all()
+        assert (stored + kept - drawn >= np.minimum(stored, battery.lowest_wh)).all()
+        stored = after
+
+
+@given(batteries(), st.integers(0, PPM), SCHEDULES)
+def test_columns_of_none_change_nothing(battery: Battery, start_ppm: int, schedule: list[int]) -> None:
+    """Columns of zeros give what a battery of the first four columns gives."""
+    none = np.zeros_like(battery.capacity_wh)
+    same = replace(battery, lowest_wh=none, self_discharge_ppm=none, discharge_ppm=none, discharge_wh=none)
+    stored = battery.capacity_wh * start_ppm // PPM
+    for wanted in schedule:
+        here = run_battery(battery, stored, np.array([wanted]))
+        assert here == run_battery(same, stored, np.array([wanted]))
+        stored = here[1]
+
+
+@pytest.mark.parametrize(("start", "after"), [(10_000, 9_989), (9_999, 9_988), (1, 0), (0, 0)])
+def test_self_discharge_is_rounded_down_at_the_end_of_the_slot(start: int, after: int) -> None:
+    """1,050 ppm of 10,000 Wh are 10.5 Wh: 9,989 are left."""
+    one = [np.array([value]) for value in (2_500, 10_000, PPM, 0)]
+    resting = Battery(*one, self_discharge_ppm=np.array([1_050]))
+    assert run_battery(resting, np.array([start]), np.array([0]))[1].tolist() == [after]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_picked_batteries_run_as_they_do_in_their_table(seed: int) -> None:
+    """A window on some rows, a single number standing for a whole column included."""
+    dice = np.random.default_rng(seed)
+    battery = replace(full_battery(dice), self_discharge_ppm=500)
+    stored, wanted = dice.integers(0, battery.capacity_wh + 1, (3, 5)), dice.integers(-4_000, 4_000, (3, 5))
+    passed, after = run_battery(battery, stored, wanted)
+    rows = np.array([3, 1])
+    alone = run_battery(pick_devices(battery, rows), stored[:, rows], wanted[:, rows])
+    assert (alone[0] == passed[:, rows]).all()
+    assert (alone[1] == after[:, rows]).all()
