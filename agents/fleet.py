@@ -42,9 +42,11 @@ class Fleet:
     """Columns over parties (parties,), int64.
 
     load_wh mean load per slot [Wh]; load_noise_ppm log standard deviation of a slot's load [ppm];
-    solar_w PV rating [W]; thermal_wh largest output per slot [Wh]; cost [mJPY/kWh], NO_COST without
-    fuel; export_limit_wh and import are per slot; battery as in `agents.devices`; start_charge
-    bounds of the stored energy at the start [Wh].
+    opens, closes half hours of the day between which a site is open, closed_ppm its use when closed over
+    that when open [ppm]; solar_w PV rating [W]; solar_limit_wh most its inverters pass per slot [Wh];
+    thermal_wh largest output per slot [Wh]; cost [mJPY/kWh], NO_COST without fuel; export_limit_wh and
+    import are per slot; battery as in `agents.devices`; start_charge bounds of the stored energy at the
+    start [Wh].
     """
 
     names: tuple[str, ...]
@@ -54,7 +56,11 @@ class Fleet:
     load_noise_ppm: Int
     size_low_ppm: Int
     size_high_ppm: Int
+    opens: Int
+    closes: Int
+    closed_ppm: Int
     solar_w: Int
+    solar_limit_wh: Int
     thermal_wh: Int
     cost: Int
     export_limit_wh: Int

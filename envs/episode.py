@@ -5,13 +5,15 @@ a batch. Loads are mean x size x shape x noise; size is drawn per world and part
 published solar forecast is the smoothed real yield times a slow lognormal error per six hours.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from agents.draw import Purpose, below, between, draw, lognormal_ppm
+from agents.draw import Purpose, below, draw, lognormal_ppm
 from agents.fleet import Fleet, Role
 from agents.forecasting import HISTORY_DAYS, seasonal_naive
+from envs.population import rows_of_groups
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
 from market.errors import ConfigError
@@ -24,6 +26,8 @@ ERROR_SLOTS = 12
 SMOOTHING = 5
 WEEK_DAYS = 7
 HELD_OUT_EVERY = 4
+DRAWN_TOGETHER = 2**18
+"""Values drawn at a time."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,28 @@ class Episode:
     capacity_wh: Int
 
 
-def draw_episode(scenario: Scenario, fleet: Fleet, year: PublicYear, seed: int, first_slot: Int, slots: int) -> Episode:
-    """Draw every series for worlds starting at `first_slot` (w,), each at midnight."""
+def draw_episode(
+    scenario: Scenario,
+    fleet: Fleet,
+    year: PublicYear,
+    seed: int,
+    first_slot: Int,
+    slots: int,
+    loads: Mapping[str, Int] | None = None,
+) -> Episode:
+    """Draw every series for worlds starting at `first_slot` (w,), each at midnight.
+
+    `loads` holds measured loads by group name, (slots of the public year, parties of the group) [Wh]; they take the
+    place of drawn ones. Raises ConfigError where a series is missing, has another shape, or the year ends too soon.
+    """
     _check_end(year, int(first_slot.max()), slots)
     history = HISTORY_DAYS * HALF_HOURS.per_day
     worlds = np.arange(len(first_slot))
     at = first_slot[:, None] - year.first_slot + np.arange(-history, slots + AHEAD)
     load = _draw_load(fleet, year, seed, worlds, at, first_slot[:, None] + np.arange(-history, slots + AHEAD))
+    _take_loads(load, scenario, year, at, loads or {})
     sun = year.solar_wh_per_kw[at]
-    solar = sun[:, None, history:] * fleet.solar_w[:, None] // 1000
+    solar = _solar_of(fleet, sun[:, history:])
     forecast_sun = _forecast_sun(scenario, year, seed, worlds, at[:, history:], first_slot)
     if scenario.forecast == "perfect":
         net = load[..., history:] - solar
@@ -62,7 +79,7 @@ def draw_episode(scenario: Scenario, fleet: Fleet, year: PublicYear, seed: int, 
         expected = seasonal_naive(load, HALF_HOURS.per_day)
         naive_sun = seasonal_naive(sun, HALF_HOURS.per_day)
         believed = forecast_sun if scenario.forecast == "weather" else naive_sun
-        net = expected - believed[:, None, :] * fleet.solar_w[:, None] // 1000
+        net = expected - _solar_of(fleet, believed)
     outside = np.moveaxis(year.outside_mjpy_kwh[at[:, history:]], -1, 1)
     return Episode(
         first_slot=first_slot,
@@ -88,13 +105,17 @@ def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
         )
 
 
+def _solar_of(fleet: Fleet, sun_wh_kw: Int) -> Int:
+    """What the parties' PV gives of a yield (w, slots) [Wh per kW], as far as their inverters pass it."""
+    return np.minimum(sun_wh_kw[:, None] * fleet.solar_w[:, None] // 1000, fleet.solar_limit_wh[:, None])
+
+
 def start_charge(fleet: Fleet, seed: int, first_slot: Int) -> Int:
     """Stored energy at the start (w, parties) [Wh], drawn between the scenario's bounds."""
-    parties = np.arange(fleet.count)
-    worlds = np.arange(len(first_slot))[:, None]
-    bits = draw(seed, worlds, parties[None, :], first_slot[:, None], Purpose.CHARGE)
+    parties, worlds = np.arange(fleet.count), np.arange(len(first_slot))
     spread = fleet.start_high_wh - fleet.start_low_wh
-    return np.stack([fleet.start_low_wh[p] + below(bits[:, p], int(spread[p]) + 1) for p in parties], axis=1)
+    bits = draw(seed, worlds[:, None], parties, first_slot[:, None], Purpose.CHARGE)
+    return np.asarray(fleet.start_low_wh + below(bits, spread + 1))
 
 
 def training_starts(year: PublicYear, seed: int, worlds: int, days: int) -> Int:
@@ -129,20 +150,50 @@ def _midnights(year: PublicYear, days: int, held_out: bool) -> Int:
 
 
 def _draw_load(fleet: Fleet, year: PublicYear, seed: int, worlds: Int, at: Int, slot: Int) -> Int:
-    """Load (w, parties, slots) [Wh]; zero for parties without one."""
+    """Load (w, parties, slots) [Wh]; zero for parties without one.
+
+    Parties of one role, noise and opening hours are drawn together, some at a time to keep arrays in the cache.
+    """
     load = np.zeros((len(worlds), fleet.count, at.shape[1]), np.int64)
     shapes = {Role.HOME: year.household_ppm, Role.STORE: year.store_ppm}
-    for party in np.flatnonzero(fleet.load_wh > 0):
-        size = between(
-            draw(seed, worlds, party, 0, Purpose.SIZE), int(fleet.size_low_ppm[party]), int(fleet.size_high_ppm[party])
-        )
-        shape = shapes[Role(int(fleet.role[party]))][at]
-        noise = lognormal_ppm(
-            draw(seed, worlds[:, None], party, slot, Purpose.LOAD), int(fleet.load_noise_ppm[party]) / PPM
-        )
-        mean = (fleet.load_wh[party] * size // PPM)[:, None]
-        load[:, party] = mean * shape // PPM * noise // PPM
+    parties = np.flatnonzero(fleet.load_wh > 0)
+    kinds = np.stack([fleet.role, fleet.load_noise_ppm, fleet.opens, fleet.closes, fleet.closed_ppm])[:, parties]
+    for kind in np.unique(kinds, axis=1).T:
+        role, noise_ppm, *hours = kind.tolist()
+        shape = _open_shape(shapes[Role(role)], year, *hours)[at] if any(hours) else shapes[Role(role)][at]
+        members = parties[(kinds == kind[:, None]).all(0)]
+        some = max(DRAWN_TOGETHER // at.size, 1)
+        for rows in np.split(members, range(some, len(members), some)):
+            bits = draw(seed, worlds[:, None], rows, 0, Purpose.SIZE)
+            low, high = fleet.size_low_ppm[rows], fleet.size_high_ppm[rows]
+            mean = fleet.load_wh[rows] * (low + below(bits, high - low + 1)) // PPM
+            noise = lognormal_ppm(
+                draw(seed, worlds[:, None, None], rows[:, None], slot[:, None], Purpose.LOAD), noise_ppm / PPM
+            )
+            load[:, rows] = mean[..., None] * shape[:, None] // PPM * noise // PPM
     return load
+
+
+def _take_loads(load: Int, scenario: Scenario, year: PublicYear, at: Int, loads: Mapping[str, Int]) -> None:
+    """Put measured loads in the place of drawn ones."""
+    for name, rows in rows_of_groups(scenario).items():
+        if name in loads:
+            expected = (year.slots, rows.stop - rows.start)
+            if loads[name].shape != expected:
+                what = f"loads of {name!r} have the shape {loads[name].shape}"
+                raise ConfigError(what, do=f"give {expected[0]} half hours by {expected[1]} parties")
+            load[:, rows] = np.moveaxis(loads[name][at], -1, 1)
+    for group in (*scenario.homes, *scenario.stores):
+        if group.load_file and group.name not in loads:
+            raise ConfigError(f"the load file of group {group.name!r} was not read", do="give its loads to the world")
+
+
+def _open_shape(shape_ppm: Int, year: PublicYear, opens: int, closes: int, closed_ppm: int) -> Int:
+    """A shape of use with less of it while closed, the mean of a day's factors being one (slots,) [ppm]."""
+    half_hour = (year.first_slot + np.arange(len(shape_ppm))) % HALF_HOURS.per_day
+    is_open = (half_hour >= opens) & (half_hour < closes)
+    weight = (closes - opens) * PPM + (HALF_HOURS.per_day - closes + opens) * closed_ppm
+    return np.asarray(shape_ppm * np.where(is_open, PPM, closed_ppm) // PPM * HALF_HOURS.per_day * PPM // weight)
 
 
 def _forecast_sun(scenario: Scenario, year: PublicYear, seed: int, worlds: Int, at: Int, first_slot: Int) -> Int:

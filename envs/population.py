@@ -1,13 +1,18 @@
 """From a scenario to the fleet and the accounts: who lives in the world, in which order.
 
-Order of parties: homes, stores, the solar plant, thermal units, one retailer per area.
+Order of parties: homes, stores, solar plants, thermal units, each group by group, then one retailer per area.
 """
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import numpy as np
 
 from agents.devices import Battery
 from agents.fleet import NO_COST, Fleet, Role
-from envs.scenario_schema import Scenario, slot_energy_wh
+from envs.groups import ROUTER_KW, BatterySpec, GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec
+from envs.quantities import slot_energy_wh
+from envs.scenario_schema import Scenario
 from market.contracts import Source
 from market.settlement import Accounts
 from market.slots import HALF_HOURS
@@ -20,54 +25,32 @@ SOURCES = {
     Role.THERMAL: Source.THERMAL,
     Role.RETAILER: Source.GRID,
 }
+BATTERY = ("power_wh", "capacity_wh", "efficiency_ppm", "wear_mjpy_kwh")
+"""Columns of a party's battery that a scenario file can fill."""
+Values = Mapping[str, int | Sequence[int]]
+"""What a group says of its parties: one value for all, or one for each."""
+NO_LIMIT_WH = 2**40
+"""More than any party generates in a slot."""
+DEFAULTS = {"size_low_ppm": PPM, "size_high_ppm": PPM, "cost": NO_COST, "solar_limit_wh": NO_LIMIT_WH}
+"""Columns that are not zero where a group does not speak of them."""
 
 
 def fleet_of(scenario: Scenario) -> Fleet:
     """Columns of every party of the scenario."""
-    roles = np.array(
-        [Role.HOME] * scenario.homes.count
-        + [Role.STORE] * scenario.stores.count
-        + [Role.SOLAR]
-        + [Role.THERMAL] * len(scenario.thermal.units_kw)
-        + [Role.RETAILER] * len(scenario.areas),
-        np.int64,
-    )
-    homes, stores, mall, thermal = scenario.homes, scenario.stores, scenario.mall, scenario.thermal
-    battery = homes.battery
-    areas = {
-        Role.HOME: homes.area,
-        Role.STORE: stores.area,
-        Role.SOLAR: mall.area,
-        Role.THERMAL: thermal.area,
-    }
-    area = [scenario.area_row(areas[Role(role)]) for role in roles if role != Role.RETAILER]
-    export_kw = {Role.HOME: homes.export_limit_kw, Role.SOLAR: mall.pv_kw, Role.THERMAL: max(thermal.units_kw)}
-    spread = {Role.HOME: homes.size_spread, Role.STORE: stores.size_spread}
+    blocks: list[tuple[int, Values]] = [(group.count, _values_of(group, scenario)) for group in scenario.groups]
+    blocks.append((len(scenario.areas), {"role": Role.RETAILER, "area": range(len(scenario.areas))}))
+    names = [field.name for field in fields(Fleet) if field.name not in ("names", "battery")]
     return Fleet(
-        names=_names(scenario),
-        role=roles,
-        area=np.array([*area, *range(len(scenario.areas))], np.int64),
-        load_wh=_by_role(
-            roles, {Role.HOME: _slot_mean(homes.load_kwh_year), Role.STORE: _slot_mean(stores.load_kwh_year)}
-        ),
-        load_noise_ppm=_by_role(
-            roles, {Role.HOME: round(homes.load_noise * PPM), Role.STORE: round(stores.load_noise * PPM)}
-        ),
-        size_low_ppm=_by_role(roles, {role: round(low * PPM) for role, (low, _) in spread.items()}, PPM),
-        size_high_ppm=_by_role(roles, {role: round(high * PPM) for role, (_, high) in spread.items()}, PPM),
-        solar_w=_by_role(roles, {Role.HOME: round(homes.pv_kw * 1000), Role.SOLAR: round(mall.pv_kw * 1000)}),
-        thermal_wh=_spread_thermal(roles, [slot_energy_wh(kw) for kw in thermal.units_kw], 0),
-        cost=_spread_thermal(roles, [mjpy_from_jpy(jpy) for jpy in thermal.cost_jpy_kwh], NO_COST),
-        export_limit_wh=_by_role(roles, {role: slot_energy_wh(kw) for role, kw in export_kw.items()}),
-        battery=Battery(
-            power_wh=_by_role(roles, {Role.HOME: slot_energy_wh(battery.kw)}),
-            capacity_wh=_by_role(roles, {Role.HOME: round(battery.kwh * 1000)}),
-            efficiency_ppm=_by_role(roles, {Role.HOME: round(battery.round_trip**0.5 * PPM)}),
-            wear_mjpy_kwh=_by_role(roles, {Role.HOME: mjpy_from_jpy(battery.wear_jpy_kwh)}),
-        ),
-        start_low_wh=_by_role(roles, {Role.HOME: round(battery.start_charge[0] * battery.kwh * 1000)}),
-        start_high_wh=_by_role(roles, {Role.HOME: round(battery.start_charge[1] * battery.kwh * 1000)}),
+        names=scenario.party_names,
+        battery=Battery(**{name: _column(blocks, name) for name in BATTERY}),
+        **{name: _column(blocks, name) for name in names},
     )
+
+
+def rows_of_groups(scenario: Scenario) -> dict[str, slice]:
+    """Rows of each group's parties in the fleet, by the group's name."""
+    stops = np.cumsum([group.count for group in scenario.groups]).tolist()
+    return {group.name: slice(stop - group.count, stop) for group, stop in zip(scenario.groups, stops, strict=True)}
 
 
 def accounts_of(scenario: Scenario, fleet: Fleet) -> Accounts:
@@ -81,25 +64,51 @@ def source_of_party(fleet: Fleet) -> Int:
     return np.array([SOURCES[Role(role)] for role in fleet.role], np.int64)
 
 
-def _names(scenario: Scenario) -> tuple[str, ...]:
-    return (
-        *(f"home-{i + 1}" for i in range(scenario.homes.count)),
-        *(f"store-{i + 1}" for i in range(scenario.stores.count)),
-        "mall",
-        *(f"thermal-{i + 1}" for i in range(len(scenario.thermal.units_kw))),
-        *scenario.retailer_names,
-    )
+def _values_of(group: GroupSpec, scenario: Scenario) -> Values:
+    area = {"area": scenario.area_row(group.area)}
+    if isinstance(group, ThermalSpec):
+        output_wh = [slot_energy_wh(kw) for kw in group.units_kw]
+        cost = [mjpy_from_jpy(jpy) for jpy in group.cost_jpy_kwh]
+        limit = max(output_wh, default=0)
+        return area | {"role": Role.THERMAL, "thermal_wh": output_wh, "cost": cost, "export_limit_wh": limit}
+    if isinstance(group, MallSpec):
+        limit = group.routers * slot_energy_wh(ROUTER_KW)
+        solar = {"solar_w": round(group.pv_kw * 1000), "solar_limit_wh": limit, "export_limit_wh": limit}
+        return area | {"role": Role.SOLAR} | solar
+    limit_kw = group.pv_kw if group.export_limit_kw is None else group.export_limit_kw
+    return {
+        **area,
+        "role": Role.HOME if isinstance(group, HomesSpec) else Role.STORE,
+        "load_wh": round(group.load_kwh_year * 1000 / HALF_HOURS.year),
+        "load_noise_ppm": round(group.load_noise * PPM),
+        "size_low_ppm": round(group.size_spread[0] * PPM),
+        "size_high_ppm": round(group.size_spread[1] * PPM),
+        "solar_w": round(group.pv_kw * 1000),
+        "export_limit_wh": slot_energy_wh(limit_kw),
+        **_values_of_battery(group.battery),
+        **(_values_of_hours(group) if isinstance(group, StoresSpec) else {}),
+    }
 
 
-def _slot_mean(kwh_year: float) -> int:
-    return round(kwh_year * 1000 / HALF_HOURS.year)
+def _values_of_battery(battery: BatterySpec) -> dict[str, int]:
+    low, high = battery.start_charge
+    return {
+        "power_wh": slot_energy_wh(battery.kw),
+        "capacity_wh": round(battery.kwh * 1000),
+        "efficiency_ppm": round(battery.round_trip**0.5 * PPM),
+        "wear_mjpy_kwh": mjpy_from_jpy(battery.wear_jpy_kwh),
+        "start_low_wh": round(low * battery.kwh * 1000),
+        "start_high_wh": round(high * battery.kwh * 1000),
+    }
 
 
-def _by_role(roles: Int, values: dict[Role, int], default: int = 0) -> Int:
-    return np.array([values.get(Role(role), default) for role in roles], np.int64)
+def _values_of_hours(group: StoresSpec) -> dict[str, int]:
+    opens, closes = (round(hour * HALF_HOURS.per_day / 24) for hour in group.open_hours)
+    return {"opens": opens, "closes": closes, "closed_ppm": round(group.closed_part * PPM)}
 
 
-def _spread_thermal(roles: Int, values: list[int], default: int) -> Int:
-    column = np.full(len(roles), default, np.int64)
-    column[roles == Role.THERMAL] = values
-    return column
+def _column(blocks: Sequence[tuple[int, Values]], name: str) -> Int:
+    """One column of the fleet, group by group."""
+    default = DEFAULTS.get(name, 0)
+    parts = [np.broadcast_to(np.asarray(values.get(name, default), np.int64), count) for count, values in blocks]
+    return np.concatenate(parts)

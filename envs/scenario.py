@@ -7,24 +7,17 @@ one line that names the file, the key and what is allowed. What a file may say s
 import difflib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from envs.scenario_schema import (
-    JEPX_AREAS,
-    BatterySpec,
-    HomesSpec,
-    LineSpec,
-    MallSpec,
-    Scenario,
-    StoresSpec,
-    TermsSpec,
-    ThermalSpec,
-    slot_energy_wh,
-)
+from envs.groups import BatterySpec, GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec
+from envs.quantities import slot_energy_wh
+from envs.resizing import resize
+from envs.scenario_schema import GROUP_KEYS, JEPX_AREAS, LineSpec, Scenario, TermsSpec, groups_alone, read_settings
 from market.errors import ConfigError
 
 __all__ = [
@@ -65,7 +58,7 @@ def load_scenario(name_or_path: str | Path, overrides: Mapping[str, object] | No
     settings = _read_toml(path)
     for key, value in (overrides or {}).items():
         _apply_override(settings, key, value)
-    scenario = _validated(settings, path)
+    scenario = resize(_validated(settings, path))
     _check_areas(scenario, path)
     _check_parties(scenario, path)
     _check_outages(scenario, path)
@@ -123,12 +116,13 @@ def _position(rows: list[Any], part: str, key: str) -> int:
 
 
 def _validated(settings: dict[str, Any], path: Path) -> Scenario:
-    """Validate as JSON, the mode in which strict types still take a list for a tuple."""
     try:
-        return Scenario.model_validate_json(json.dumps(settings, default=str))
+        return read_settings(settings)
     except ValidationError as error:
         first, *others = error.errors()
         location = [str(part) for part in first["loc"]]
+        if location and location[0] in groups_alone(settings):
+            del location[1]
         more = f"; and {len(others)} more" if others else ""
         what, do = _explain(first["type"], location, first["msg"], first["input"])
         raise ConfigError(what + more, where=f"{path}: {'.'.join(location) or 'file'}", do=do) from error
@@ -170,13 +164,8 @@ def _nearest(word: str, known: tuple[str, ...]) -> str:
 def _check_areas(scenario: Scenario, path: Path) -> None:
     """Every area named exists, is named once, and is reached by a line."""
     _check_distinct(scenario.areas, "areas", path)
-    used = {
-        "site_area": scenario.site_area,
-        "homes.area": scenario.homes.area,
-        "stores.area": scenario.stores.area,
-        "mall.area": scenario.mall.area,
-        "thermal.area": scenario.thermal.area,
-    }
+    used = {"site_area": scenario.site_area}
+    used |= {f"{where}.area": group.area for where, group in _located(scenario)}
     for row, line in enumerate(scenario.lines):
         used |= {f"lines.{row}.source": line.source, f"lines.{row}.target": line.target}
     used |= {f"retailers.{area}": area for area in scenario.retailers}
@@ -204,11 +193,21 @@ def _check_parties(scenario: Scenario, path: Path) -> None:
                 where=f"{path}: lines.{row}.target",
                 do="name two different areas",
             )
-    units, costs = len(scenario.thermal.units_kw), len(scenario.thermal.cost_jpy_kwh)
-    if units != costs:
-        raise ConfigError(
-            f"{costs} costs for {units} units", where=f"{path}: thermal.cost_jpy_kwh", do="give one cost for each unit"
-        )
+    for where, group in _located(scenario):
+        if isinstance(group, ThermalSpec) and len(group.units_kw) != len(group.cost_jpy_kwh):
+            what = f"{len(group.cost_jpy_kwh)} costs for {len(group.units_kw)} units"
+            raise ConfigError(what, where=f"{path}: {where}.cost_jpy_kwh", do="give one cost for each unit")
+    twice = [name for name, count in Counter(scenario.party_names).items() if count > 1]
+    if twice:
+        do = "give each group a name of its own, as name = 'flat'"
+        raise ConfigError(f"two parties are called {twice[0]!r}", where=f"{path}: name", do=do)
+
+
+def _located(scenario: Scenario) -> Iterator[tuple[str, GroupSpec]]:
+    """Each group with its key as written: without a position where it is alone."""
+    for key in GROUP_KEYS:
+        groups: tuple[GroupSpec, ...] = getattr(scenario, key)
+        yield from ((key if len(groups) == 1 else f"{key}.{row}", group) for row, group in enumerate(groups))
 
 
 def _check_outages(scenario: Scenario, path: Path) -> None:

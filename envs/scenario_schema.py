@@ -1,106 +1,50 @@
 """What a scenario file may say: parties, lines, forecasts and the prices outside the market.
 
-The reference scenario `urawa-misono` is the demonstration of paper 3.3. Powers are kW; the energy of a power
-over one slot is kW x 1,000 / 2 Wh and must be whole. Prices are JPY/kWh in whole mJPY/kWh. Rules that join
-several keys (areas that exist, lines that reach them) are checked where the file is read: `envs.scenario`.
+The reference scenario `urawa-misono` is the demonstration of paper 3.3. How quantities are written stands in
+`envs.quantities`, the groups of parties in `envs.groups`. Rules that join several keys (areas that exist, lines that
+reach them) are checked where the file is read: `envs.scenario`.
 """
 
-from decimal import Decimal
+import json
+from collections.abc import Mapping
 from functools import cached_property
-from itertools import pairwise
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
+from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec, names_of
+from envs.quantities import (
+    SLOTS_PER_HOUR,
+    Factor,
+    Hours,
+    Name,
+    NoiseSd,
+    Percent,
+    PowerKw,
+    PriceJpy,
+    SignedPriceJpy,
+    Spec,
+    rising,
+    slot_energy_wh,
+    whole_factor,
+)
 from market.grid import Grid, Line
 from market.imbalance import FLAT, PUBLISHED_BETA, Imbalance, RuleName, punishment_of
 from market.settlement import Terms
 from market.slots import HALF_HOURS
-from market.units import MJPY_PER_JPY, PPM, PRICE_BOUND, Int, mjpy_from_jpy, wh_from_kwh
+from market.units import PPM, Int, mjpy_from_jpy
 
-SLOTS_PER_HOUR = HALF_HOURS.gate
 Area = Literal["hokkaido", "tohoku", "tokyo", "chubu", "hokuriku", "kansai", "chugoku", "shikoku", "kyushu"]
 JEPX_AREAS: tuple[Area, ...] = get_args(Area)
 """The nine price areas of JEPX, north to south, as its result files name them."""
 
 
-def slot_energy_wh(power_kw: float) -> int:
-    """Energy of a power over one slot, kW x 1,000 / 2 [Wh]; raises ValueError when it is not whole."""
-    return wh_from_kwh(str(power_kw / SLOTS_PER_HOUR))
+GROUP_KEYS = ("homes", "stores", "mall", "thermal")
+"""Keys of the groups, in the order of their parties."""
 
 
-def _whole_power(power_kw: float) -> float:
-    try:
-        slot_energy_wh(power_kw)
-    except ValueError as error:
-        raise ValueError("a power comes in steps of 0.002 kW, 1 Wh per half hour") from error
-    return power_kw
-
-
-def _whole_price(price_jpy_kwh: float) -> float:
-    try:
-        mjpy_from_jpy(price_jpy_kwh)
-    except ValueError as error:
-        raise ValueError("a price comes in steps of 0.001 JPY/kWh") from error
-    return price_jpy_kwh
-
-
-def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError(f"the first bound {bounds[0]} is above the second {bounds[1]}")
-    return bounds
-
-
-def _whole_factor(factor: float) -> float:
-    if Decimal(str(factor)) * PPM % 1:
-        raise ValueError("a factor comes in steps of 0.000001")
-    return factor
-
-
-def _half_hours(hours: float) -> float:
-    if hours * SLOTS_PER_HOUR % 1:
-        raise ValueError("hours come in steps of 0.5")
-    return hours
-
-
-def _whole_percent(percent: float) -> float:
-    if Decimal(str(percent)) * (PPM // 100) % 1:
-        raise ValueError("a percentage comes in steps of 0.0001")
-    return percent
-
-
-def _rising(steps: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-    if any(first[0] >= second[0] for first, second in pairwise(steps)):
-        raise ValueError("the prices of the steps must rise")
-    return steps
-
-
-PowerKw = Annotated[float, Field(ge=0, le=1e8), AfterValidator(_whole_power)]
-LARGEST_PRICE_JPY = PRICE_BOUND / MJPY_PER_JPY / 4
-PriceJpy = Annotated[float, Field(ge=0, lt=LARGEST_PRICE_JPY), AfterValidator(_whole_price)]
-SignedPriceJpy = Annotated[float, Field(gt=-LARGEST_PRICE_JPY, lt=LARGEST_PRICE_JPY), AfterValidator(_whole_price)]
-Factor = Annotated[float, Field(ge=0, le=4), AfterValidator(_whole_factor)]
-Percent = Annotated[float, Field(ge=0, le=100), AfterValidator(_whole_percent)]
-Hours = Annotated[float, Field(ge=0, le=24 * 365), AfterValidator(_half_hours)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-Spread = Annotated[
-    tuple[Annotated[float, Field(gt=0, le=10)], Annotated[float, Field(gt=0, le=10)]], AfterValidator(_ordered)
-]
-Fractions = Annotated[
-    tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], AfterValidator(_ordered)
-]
-NoiseSd = Annotated[float, Field(ge=0, le=2)]
-PartyCount = Annotated[int, Field(ge=0, le=100_000)]
-
-
-class _Spec(BaseModel):
-    """Common rules: no unknown keys, no silent conversions, frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class LineSpec(_Spec):
+class LineSpec(Spec):
     """A line (連系線) and how its capacity moves: each hold period one of `levels_kw` caps both directions.
 
     Without levels the capacity stays at `forward_kw` (source to target) and `backward_kw`.
@@ -124,7 +68,7 @@ class LineSpec(_Spec):
         )
 
 
-class OutageSpec(_Spec):
+class OutageSpec(Spec):
     """A line that carries less for a while: hours count from the start of the episode, in half hours.
 
     It is told at `announced_hours`; slots whose gates are closed by then keep their capacity. What is left is
@@ -136,7 +80,7 @@ class OutageSpec(_Spec):
     from_hours: Hours
     to_hours: Hours
     left_kw: PowerKw | None = None
-    left: Annotated[float, Field(ge=0, le=1), AfterValidator(_whole_factor)] | None = None
+    left: Annotated[float, Field(ge=0, le=1), AfterValidator(whole_factor)] | None = None
 
     @property
     def announced_slot(self) -> int:
@@ -160,56 +104,7 @@ class OutageSpec(_Spec):
         return np.minimum(capacity_wh, slot_energy_wh(self.left_kw or 0))
 
 
-class BatterySpec(_Spec):
-    """A home battery; `start_charge` are the bounds of the drawn start charge, as fractions of `kwh`."""
-
-    kw: PowerKw = 5.0
-    kwh: Annotated[float, Field(ge=0, le=1e6)] = 10.0
-    round_trip: Annotated[float, Field(gt=0, le=1)] = 0.85
-    wear_jpy_kwh: PriceJpy = 0.0
-    start_charge: Fractions = (0.2, 0.8)
-
-
-class HomesSpec(_Spec):
-    """Homes with PV and a battery (paper 3.3); `load_noise` is the sd of the lognormal load of a slot."""
-
-    area: str
-    count: PartyCount = 5
-    load_kwh_year: Annotated[float, Field(ge=0, le=1e7)] = 4047.0
-    size_spread: Spread = (0.7, 1.3)
-    load_noise: NoiseSd = 0.4
-    pv_kw: PowerKw = 5.0
-    export_limit_kw: PowerKw = 7.5
-    battery: BatterySpec = BatterySpec()
-
-
-class StoresSpec(_Spec):
-    """Convenience stores: consumers around the clock (paper 3.3)."""
-
-    area: str
-    count: PartyCount = 5
-    load_kwh_year: Annotated[float, Field(ge=0, le=1e8)] = 170_000.0
-    size_spread: Spread = (0.9, 1.1)
-    load_noise: NoiseSd = 0.1
-
-
-class MallSpec(_Spec):
-    """The mall's PV plant behind `routers` digital grid routers (paper 3.3)."""
-
-    area: str
-    pv_kw: PowerKw = 60.0
-    routers: Annotated[int, Field(ge=1, le=1000)] = 3
-
-
-class ThermalSpec(_Spec):
-    """Dummy thermal units (paper 3.3, item 60): one power and one marginal cost each."""
-
-    area: str
-    units_kw: tuple[PowerKw, ...] = (20.0, 20.0, 20.0, 20.0)
-    cost_jpy_kwh: tuple[PriceJpy, ...] = (8.1, 9.3, 10.1, 11.7)
-
-
-class Jp2016Spec(_Spec):
+class Jp2016Spec(Spec):
     """Imbalance prices from 2016-04 to 2022-03: spot price x alpha + beta, K more or L less (`market.imbalance`).
 
     Alpha was found for each slot and stayed near 1; here it is fixed (assumption). Beta of fiscal year 2016 is known
@@ -217,7 +112,7 @@ class Jp2016Spec(_Spec):
     """
 
     alpha: Factor = 1.0
-    beta_jpy_kwh: dict[str, SignedPriceJpy] = {}
+    beta_jpy_kwh: dict[str, SignedPriceJpy] = Field(default_factory=dict)
     k_jpy_kwh: PriceJpy | None = None
     l_jpy_kwh: PriceJpy | None = None
 
@@ -236,7 +131,7 @@ class Jp2016Spec(_Spec):
         )
 
 
-class Jp2022Spec(_Spec):
+class Jp2022Spec(Spec):
     """Imbalance prices since 2022-04: the higher of balancing energy and scarcity (`market.imbalance`).
 
     Balancing energy costs the spot price plus `up` or less `down`: the two equally likely values that have the mean
@@ -247,7 +142,7 @@ class Jp2022Spec(_Spec):
 
     up_jpy_kwh: PriceJpy = 4.25
     down_jpy_kwh: PriceJpy = 5.61
-    reserve: Annotated[tuple[tuple[PriceJpy, Percent], ...], Field(min_length=1), AfterValidator(_rising)] = (
+    reserve: Annotated[tuple[tuple[PriceJpy, Percent], ...], Field(min_length=1), AfterValidator(rising)] = (
         (0.0, 12.0),
     )
 
@@ -262,7 +157,7 @@ class Jp2022Spec(_Spec):
         )
 
 
-class TermsSpec(_Spec):
+class TermsSpec(Spec):
     """Prices outside the market [JPY/kWh], and the imbalance rule with its parameters.
 
     Renewables count as curtailed where the outside price is at most `curtailed_at_jpy_kwh`, JEPX's lowest price
@@ -289,8 +184,14 @@ class TermsSpec(_Spec):
         return self.jp_2022.imbalance(curtailed_at) if self.imbalance == "jp-2022" else FLAT
 
 
-class Scenario(_Spec):
-    """One world as written down; `load_scenario` is the way to make one."""
+class Scenario(Spec):
+    """One world as written down; `load_scenario` is the way to make one.
+
+    `size` is the number of sites that groups with a `share` have together; powers of lines and thermal units are those
+    of a scenario of `written_for` sites. A single group is dumped as the table that it is in the file.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"size", "written_for"})
 
     name: Name
     title: str
@@ -304,12 +205,29 @@ class Scenario(_Spec):
     lot_wh: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     lines: tuple[LineSpec, ...] = ()
     outages: tuple[OutageSpec, ...] = ()
-    homes: HomesSpec
-    stores: StoresSpec
-    mall: MallSpec
-    thermal: ThermalSpec
-    retailers: dict[str, Name] = {}
+    size: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    written_for: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    homes: tuple[HomesSpec, ...] = ()
+    stores: tuple[StoresSpec, ...] = ()
+    mall: tuple[MallSpec, ...] = ()
+    thermal: tuple[ThermalSpec, ...] = ()
+    retailers: dict[str, Name] = Field(default_factory=dict)
     terms: TermsSpec = TermsSpec()
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        record = self._without_defaults(handler(self))
+        return record | {key: record[key][0] for key in GROUP_KEYS if len(record[key]) == 1}
+
+    @property
+    def groups(self) -> tuple[GroupSpec, ...]:
+        """All groups in the order of their parties."""
+        return (*self.homes, *self.stores, *self.mall, *self.thermal)
+
+    @cached_property
+    def party_names(self) -> tuple[str, ...]:
+        """Names of all parties in the order of the fleet's rows, retailers last."""
+        return (*(name for group in self.groups for name in names_of(group)), *self.retailer_names)
 
     @property
     def retailer_names(self) -> tuple[str, ...]:
@@ -338,3 +256,16 @@ class Scenario(_Spec):
             imbalance_penalty=mjpy_from_jpy(prices.imbalance_penalty_jpy_kwh),
             imbalance=prices.imbalance_rule(self.areas, self.fiscal_year),
         )
+
+
+def groups_alone(settings: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The groups written as one table, each as a list of one."""
+    return {key: [settings[key]] for key in GROUP_KEYS if not isinstance(settings.get(key, []), list)}
+
+
+def read_settings(settings: Mapping[str, Any]) -> Scenario:
+    """A scenario from its keys as written or dumped; raises pydantic's ValidationError.
+
+    They are validated as JSON, the mode in which strict types still take a list for a tuple.
+    """
+    return Scenario.model_validate_json(json.dumps({**settings, **groups_alone(settings)}, default=str))

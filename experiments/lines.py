@@ -5,7 +5,6 @@ capacities from its table of slots. Contracts and capacities are those that outa
 """
 
 import csv
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from envs.scenario_schema import Scenario
+from envs.scenario_schema import read_settings
 from experiments.runs import RunFolder, open_run
 from experiments.statement import Deals, newest_run, read_deals
 from experiments.trace import Columns, read_trace
@@ -127,8 +126,8 @@ def read_lines(run: Path | None = None, *, at: str | None = None) -> Lines:
 def _read_grid(folder: RunFolder, config: dict[str, Any]) -> Grid:
     """The grid of the run's scenario; raises ConfigError when it has no line."""
     try:
-        grid = Scenario.model_validate_json(json.dumps(config["scenario"])).grid()
-    except (KeyError, ValidationError) as error:
+        grid = read_settings(config["scenario"]).grid()
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise DataError(
             "not the settings of a run", where=str(folder.path / "config.json"), do="simulate it again"
         ) from error

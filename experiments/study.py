@@ -100,14 +100,17 @@ def _interval(gain: Estimate) -> str:
 
 
 def with_wear(scenario: Scenario, wear_jpy_kwh: float) -> Scenario:
-    """The scenario with another battery wear cost."""
-    battery = scenario.homes.battery.model_copy(update={"wear_jpy_kwh": float(wear_jpy_kwh)})
-    return scenario.model_copy(update={"homes": scenario.homes.model_copy(update={"battery": battery})})
+    """The scenario with another wear cost of the homes' batteries."""
+    worn = tuple(
+        group.model_copy(update={"battery": group.battery.model_copy(update={"wear_jpy_kwh": float(wear_jpy_kwh)})})
+        for group in scenario.homes
+    )
+    return scenario.model_copy(update={"homes": worn})
 
 
 def wear_of(scenario: Scenario) -> float:
-    """Battery wear of the scenario [JPY/kWh]."""
-    return scenario.homes.battery.wear_jpy_kwh
+    """Battery wear of the scenario's homes, the highest of its groups [JPY/kWh]."""
+    return max((group.battery.wear_jpy_kwh for group in scenario.homes), default=0.0)
 
 
 def result_of(

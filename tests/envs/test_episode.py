@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from agents.draw import Purpose, below, draw, lognormal_ppm
 from agents.fleet import Role
 from agents.forecasting import HISTORY_DAYS, seasonal_naive
 from envs.episode import (
@@ -18,6 +19,8 @@ from envs.population import fleet_of
 from envs.public_year import PublicYear
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
+from market.errors import ConfigError
+from market.units import PPM
 
 SLOTS = 96
 COLUMNS = ["load_wh", "solar_wh", "net_forecast_wh", "solar_forecast_wh_kw", "history_wh", "outside", "capacity_wh"]
@@ -99,7 +102,7 @@ def test_the_line_takes_one_of_its_levels_for_each_period(
 
 def test_the_start_charge_lies_between_its_bounds(scenario: Scenario, year: PublicYear) -> None:
     """The scenario's fractions of the capacity in homes, spread over the range; nothing elsewhere."""
-    battery = scenario.homes.battery
+    battery = scenario.homes[0].battery
     low, high = (fraction * battery.kwh * 1_000 for fraction in battery.start_charge)
     charge = start_charge(fleet_of(scenario), 1, training_starts(year, 1, 200, 1))
     assert charge[:, :5].min() >= low
@@ -139,6 +142,68 @@ def test_homes_differ_in_size_and_noise_but_keep_their_mean(scenario: Scenario, 
     """The mean of many homes' loads is within 10 % of the published year, and single homes differ."""
     starts = training_starts(year, 9, 300, 2)
     load = drawn(scenario, year, starts, 9).load_wh[:, :5]
-    assert load.mean() == pytest.approx(scenario.homes.load_kwh_year * 1_000 / 17_520, rel=0.1)
+    assert load.mean() == pytest.approx(scenario.homes[0].load_kwh_year * 1_000 / 17_520, rel=0.1)
     assert load.mean((0, 2)).std() / load.mean() < 0.1
     assert load[0].mean(-1).std() > 0
+
+
+def test_loads_and_charges_equal_those_drawn_party_by_party(
+    scenario: Scenario, year: PublicYear, starts: np.ndarray
+) -> None:
+    """The columns drawn together are those of one party after the other (mean x size x shape x noise)."""
+    fleet, episode = fleet_of(scenario), drawn(scenario, year, starts)
+    charge, slot = start_charge(fleet, 5, starts), starts[:, None] + np.arange(SLOTS + AHEAD)
+    worlds, at = np.arange(4), slot - year.first_slot
+    for party in range(10):
+        shape = (year.household_ppm if party < 5 else year.store_ppm)[at]
+        low, high = int(fleet.size_low_ppm[party]), int(fleet.size_high_ppm[party])
+        size = low + below(draw(5, worlds, party, 0, Purpose.SIZE), high - low + 1)
+        bits = draw(5, worlds[:, None], party, slot, Purpose.LOAD)
+        noise = lognormal_ppm(bits, int(fleet.load_noise_ppm[party]) / PPM)
+        mean = (fleet.load_wh[party] * size // PPM)[:, None]
+        assert (episode.load_wh[:, party] == mean * shape // PPM * noise // PPM).all()
+        least, most = int(fleet.start_low_wh[party]), int(fleet.start_high_wh[party])
+        assert (
+            charge[:, party] == least + below(draw(5, worlds, party, starts, Purpose.CHARGE), most - least + 1)
+        ).all()
+
+
+def test_a_shop_uses_less_while_closed_and_as_much_in_the_day(year: PublicYear, starts: np.ndarray) -> None:
+    """Open 9 to 18 and a fifth while closed, without noise: the mean of a flat use stays within 2 %."""
+    settings = {"stores.load_noise": 0, "stores.size_spread": [1, 1], "stores.open_hours": [9, 18]}
+    shop = drawn(load_scenario("urawa-misono", settings | {"stores.closed_part": 0.2}), year, starts)
+    flat = drawn(load_scenario("urawa-misono", {"stores.load_noise": 0, "stores.size_spread": [1, 1]}), year, starts)
+    day, whole = shop.load_wh[:, 5, :48], flat.load_wh[:, 5, :48]
+    assert (day[:, 18:36] > 1.5 * whole[:, 18:36]).all()
+    assert (day[:, :18] < 0.5 * whole[:, :18]).all()
+    assert day.sum() == pytest.approx(whole.sum(), rel=0.1)
+
+
+def test_measured_loads_take_the_place_of_drawn_ones(year: PublicYear, starts: np.ndarray) -> None:
+    """The series of a group by its name; all other parties are drawn as before."""
+    scenario = load_scenario("urawa-misono", {"homes.load_file": "homes.csv"})
+    measured = np.arange(year.slots)[:, None] + np.arange(5) * 1_000_000
+    episode = draw_episode(scenario, fleet_of(scenario), year, 5, starts, SLOTS, {"home": measured})
+    at = starts[:, None] - year.first_slot + np.arange(SLOTS + AHEAD)
+    assert (episode.load_wh[:, 3] == at + 3_000_000).all()
+    before = drawn(load_scenario("urawa-misono"), year, starts)
+    assert (episode.load_wh[:, 5:] == before.load_wh[:, 5:]).all()
+
+
+def test_a_group_whose_load_file_was_not_read_is_refused(year: PublicYear, starts: np.ndarray) -> None:
+    """One line names the group; so does a series of another shape."""
+    scenario = load_scenario("urawa-misono", {"homes.load_file": "homes.csv"})
+    with pytest.raises(ConfigError, match="load file of group 'home' was not read"):
+        drawn(scenario, year, starts)
+    with pytest.raises(ConfigError, match="by 5 parties"):
+        draw_episode(scenario, fleet_of(scenario), year, 5, starts, SLOTS, {"home": np.zeros((year.slots, 4), int)})
+
+
+def test_a_plant_gives_no_more_than_its_routers_pass(year: PublicYear) -> None:
+    """One router of 20 kW on 60 kW of panels: 10,000 Wh per half hour, in fact and in the forecast."""
+    noon = training_starts(year, 5, 20, 2)
+    plant = drawn(load_scenario("urawa-misono", {"mall.routers": 1}), year, noon)
+    free = drawn(load_scenario("urawa-misono"), year, noon)
+    assert (plant.solar_wh[:, 10] == np.minimum(free.solar_wh[:, 10], 10_000)).all()
+    assert (plant.net_forecast_wh[:, 10] == np.maximum(free.net_forecast_wh[:, 10], -10_000)).all()
+    assert (free.solar_wh[:, 10] > 10_000).any()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from agents.fleet import NO_COST, ROLE_NAMES, Role
-from envs.population import accounts_of, fleet_of, source_of_party
+from envs.population import accounts_of, fleet_of, rows_of_groups, source_of_party
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
 from market.contracts import Source
@@ -41,21 +41,21 @@ def test_powers_become_energies_of_half_an_hour(scenario: Scenario) -> None:
 def test_one_way_efficiency_squared_is_the_round_trip(scenario: Scenario) -> None:
     """There and back, to one part in 100,000."""
     one_way = fleet_of(scenario).battery.efficiency_ppm[HOMES] / 1e6
-    assert np.allclose(one_way * one_way, scenario.homes.battery.round_trip, atol=1e-5)
+    assert np.allclose(one_way * one_way, scenario.homes[0].battery.round_trip, atol=1e-5)
 
 
 def test_loads_are_the_mean_slot_of_the_year(scenario: Scenario) -> None:
     """kWh of a year over 17,520 half hours; the mall, units and retailers have none."""
     fleet = fleet_of(scenario)
-    assert fleet.load_wh[HOMES].tolist() == [round(scenario.homes.load_kwh_year * 1_000 / 17_520)] * 5
-    assert fleet.load_wh[STORES].tolist() == [round(scenario.stores.load_kwh_year * 1_000 / 17_520)] * 5
+    assert fleet.load_wh[HOMES].tolist() == [round(scenario.homes[0].load_kwh_year * 1_000 / 17_520)] * 5
+    assert fleet.load_wh[STORES].tolist() == [round(scenario.stores[0].load_kwh_year * 1_000 / 17_520)] * 5
     assert not fleet.load_wh[10:].any()
 
 
 def test_only_thermal_units_have_a_fuel_cost(scenario: Scenario) -> None:
     """The scenario's JPY/kWh in mJPY/kWh; everybody else is marked as without."""
     fleet = fleet_of(scenario)
-    assert fleet.cost[UNITS].tolist() == [round(1_000 * jpy) for jpy in scenario.thermal.cost_jpy_kwh]
+    assert fleet.cost[UNITS].tolist() == [round(1_000 * jpy) for jpy in scenario.thermal[0].cost_jpy_kwh]
     assert (fleet.cost[UNITS] > 0).all()
     assert (np.delete(fleet.cost, np.arange(11, 15)) == NO_COST).all()
     assert fleet.dispatchable.tolist() == [False] * 11 + [True] * 6
@@ -89,3 +89,24 @@ def test_another_number_of_homes_gives_another_fleet() -> None:
     assert fleet.count == 9
     assert len(fleet.rows(Role.STORE)) == 0
     assert fleet.rows(Role.SOLAR).tolist() == [2]
+
+
+def test_groups_of_a_role_follow_one_another_with_devices_of_their_own() -> None:
+    """Homes without PV and battery beside the ordinary ones, a shop with PV, two plants; a role is one run of rows."""
+    flats = {"name": "flat", "area": "tokyo", "count": 3, "pv_kw": 0, "battery": {"kw": 0, "kwh": 0}}
+    shop = {"name": "shop", "area": "tohoku", "count": 1, "pv_kw": 10, "battery": {"kw": 3, "kwh": 6}}
+    plants = {"name": "plant", "area": "tokyo", "count": 2, "pv_kw": 50, "routers": 2}
+    settings = {"homes": [{"area": "tokyo", "count": 2}, flats], "stores": [{"area": "tokyo"}, shop], "mall": [plants]}
+    scenario = load_scenario("urawa-misono", settings)
+    fleet, rows = fleet_of(scenario), rows_of_groups(scenario)
+    assert fleet.solar_w[rows["home"]].tolist() == [5_000] * 2
+    assert fleet.battery.capacity_wh[rows["flat"]].tolist() == [0] * 3
+    assert (fleet.export_limit_wh[rows["shop"]].tolist(), fleet.area[rows["shop"]].tolist()) == ([5_000], [1])
+    assert fleet.names[rows["plant"]] == ("plant-1", "plant-2")
+    assert all((np.diff(fleet.rows(role)) == 1).all() for role in Role)
+
+
+def test_routers_limit_what_a_plant_generates_and_sells() -> None:
+    """Two routers of 20 kW pass 20,000 Wh per half hour, whatever the panels give (paper 3.3)."""
+    fleet = fleet_of(load_scenario("urawa-misono", {"mall.routers": 2}))
+    assert (fleet.export_limit_wh[MALL].tolist(), fleet.solar_limit_wh[MALL].tolist()) == ([20_000], [20_000])

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from envs.resizing import resize, share_out
 from envs.scenario import SCENARIO_FOLDER, known_scenarios, load_scenario, parse_override, slot_energy_wh
+from envs.scenario_schema import read_settings
 from market.errors import ConfigError
 
 MISONO = SCENARIO_FOLDER / "urawa_misono.toml"
@@ -33,9 +37,9 @@ def refusal_of_file(path: Path, text: str | bytes) -> str:
 def test_the_reference_scenario_is_the_demonstration_of_the_paper() -> None:
     """Paper 3.3: five homes and five stores, 5 kW PV and battery, 60 kW at the mall behind three routers."""
     scenario = load_scenario("urawa-misono")
-    homes, battery = scenario.homes, scenario.homes.battery
+    homes, battery = scenario.homes[0], scenario.homes[0].battery
     assert (homes.count, homes.pv_kw, battery.kw, homes.export_limit_kw) == (5, 5.0, 5.0, 7.5)
-    assert (scenario.stores.count, scenario.mall.pv_kw, scenario.mall.routers) == (5, 60.0, 3)
+    assert (scenario.stores[0].count, scenario.mall[0].pv_kw, scenario.mall[0].routers) == (5, 60.0, 3)
     assert scenario.areas == ("tokyo", "tohoku")
     assert scenario.retailer_names == ("retailer-tokyo", "retailer-tohoku")
 
@@ -79,15 +83,15 @@ def test_overrides_reach_into_tables_and_lists() -> None:
     scenario = load_scenario(
         "urawa-misono", {"homes.count": 3, "homes.battery.kwh": 5, "thermal.units_kw.1": 7, "terms.fee_jpy_kwh": 0}
     )
-    assert (scenario.homes.count, scenario.homes.battery.kwh, scenario.terms.fee_jpy_kwh) == (3, 5.0, 0.0)
-    assert scenario.thermal.units_kw == (20.0, 7.0, 20.0, 20.0)
+    assert (scenario.homes[0].count, scenario.homes[0].battery.kwh, scenario.terms.fee_jpy_kwh) == (3, 5.0, 0.0)
+    assert scenario.thermal[0].units_kw == (20.0, 7.0, 20.0, 20.0)
 
 
 def test_a_scenario_does_not_change() -> None:
     """Specifications are frozen."""
     scenario = load_scenario("urawa-misono")
     with pytest.raises(ValueError, match="frozen"):
-        scenario.homes.count = 9  # type: ignore[misc]
+        scenario.homes[0].count = 9  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -239,3 +243,70 @@ def test_the_energy_of_a_power_over_one_slot_is_exact() -> None:
     assert slot_energy_wh(7.5) == 3_750
     with pytest.raises(ValueError, match="finer"):
         slot_energy_wh(0.0005)
+
+
+def grouped(**tables: object) -> dict[str, object]:
+    """Overrides that put several groups in the place of the homes, and other keys."""
+    flats = {"name": "flat", "area": "tokyo", "count": 3, "pv_kw": 0, "battery": {"kwh": 0}}
+    return {"homes": [{"area": "tokyo", "count": 2}, flats], **tables}
+
+
+def test_a_group_may_be_one_table_or_several() -> None:
+    """`[homes]` is a tuple of one, `[[homes]]` of several; dotted overrides reach both."""
+    assert len(load_scenario("urawa-misono", {"homes.count": 3}).homes) == 1
+    scenario = load_scenario("urawa-misono", grouped() | {"homes.1.count": 4})
+    assert [(group.name, group.count) for group in scenario.homes] == [("home", 2), ("flat", 4)]
+    assert scenario.party_names[:7] == ("home-1", "home-2", "flat-1", "flat-2", "flat-3", "flat-4", "store-1")
+
+
+def test_parties_of_one_name_are_refused() -> None:
+    """Two groups without names of their own, or one named as a retailer."""
+    assert "two parties are called 'home-1'" in refusal({"homes": [{"area": "tokyo"}, {"area": "tokyo"}]})
+    assert "two parties are called 'retailer-tokyo'" in refusal({"mall.name": "retailer-tokyo"})
+
+
+def test_a_mistake_in_one_of_several_groups_is_named_with_its_position() -> None:
+    """`homes.1.cout`, and the position where a number is missing."""
+    assert "homes.1.cout: unknown key (did you mean 'count'?" in refusal(grouped() | {"homes.1.cout": 3})
+    assert "'count' is not a position in the list" in refusal(grouped() | {"homes.count": 3})
+    assert "homes.1.area: unknown area 'tokio'" in refusal(grouped() | {"homes.1.area": "tokio"})
+
+
+def test_keys_that_came_later_are_dumped_only_where_they_say_something() -> None:
+    """The genesis of an older scenario keeps its bytes; a single group is dumped as a table."""
+    dump = load_scenario("urawa-misono").model_dump(mode="json")
+    assert set(dump["homes"]) == {
+        *("area", "count", "load_kwh_year", "size_spread", "load_noise", "pv_kw", "export_limit_kw", "battery"),
+    }
+    assert not {"size", "written_for", "link", "meter"} & set(dump)
+    several = load_scenario("urawa-misono", grouped()).model_dump(mode="json")
+    assert [group.get("name") for group in several["homes"]] == [None, "flat"]
+
+
+def test_sites_are_shared_out_by_largest_remainder() -> None:
+    """10 sites over shares 1, 1, 1: the first group gets the one that is left; lines and units grow with the sites."""
+    shared = {
+        "size": 10,
+        "written_for": 5,
+        "homes": [{"area": "tokyo", "share": 1}, {"name": "flat", "area": "tokyo", "share": 1}],
+        "stores.share": 1,
+    }
+    scenario = load_scenario("urawa-misono", shared)
+    assert [group.count for group in (*scenario.homes, *scenario.stores, *scenario.mall)] == [4, 3, 3, 1]
+    assert scenario.lines[0].forward_kw == 200.0
+    assert scenario.thermal[0].units_kw == (40.0,) * 4
+
+
+@given(st.integers(1, 10_000), st.lists(st.integers(1, 1_000), min_size=1, max_size=8))
+def test_shares_add_up_and_nobody_is_a_site_off(total: int, shares: list[int]) -> None:
+    """Every part is its exact share rounded up or down, and the parts are the total."""
+    parts = share_out(total, [float(share) for share in shares])
+    assert sum(parts) == total
+    assert all(abs(part * sum(shares) - total * share) < sum(shares) for part, share in zip(parts, shares, strict=True))
+
+
+@pytest.mark.parametrize("settings", [{}, grouped(), {"size": 40, "homes.share": 3, "stores.share": 1}])
+def test_a_dumped_scenario_is_read_as_it_was(settings: dict[str, object]) -> None:
+    """One table, several, and a scenario that was resized, whose powers do not grow a second time."""
+    scenario = load_scenario("urawa-misono", settings)
+    assert resize(read_settings(scenario.model_dump(mode="json"))) == scenario

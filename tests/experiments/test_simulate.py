@@ -80,7 +80,7 @@ def test_prices_in_the_trace_lie_inside_the_band(played: Simulation) -> None:
     price, low, high = (played.trace.slots[f"{what}:tokyo"] for what in ("price", "feed_in", "value"))
     some = price != NO_PRICE
     assert some.any() == (played.order.design.name != "retail")
-    cheapest = min(played.order.scenario.thermal.cost_jpy_kwh) * 1000
+    cheapest = min(played.order.scenario.thermal[0].cost_jpy_kwh) * 1000
     assert (price[some] >= np.minimum(low[some], cheapest)).all()
     assert (price[some] <= high[some]).all()
 

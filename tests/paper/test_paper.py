@@ -404,8 +404,8 @@ def test_the_site_is_the_demonstration_in_urawa_misono() -> None:
 def test_routers_have_the_powers_of_the_paper() -> None:
     """Paper 3.3 [58]: 20 kW solar inverters, three for 60 kW; homes 5 kW battery, 5 kW PV, 7.5 kW interchange."""
     scenario = load_scenario("urawa-misono")
-    assert scenario.mall.pv_kw / scenario.mall.routers == 20
-    homes, fleet = scenario.homes, fleet_of(scenario)
+    assert scenario.mall[0].pv_kw / scenario.mall[0].routers == 20
+    homes, fleet = scenario.homes[0], fleet_of(scenario)
     assert (homes.battery.kw, homes.pv_kw, homes.export_limit_kw) == (5.0, 5.0, 7.5)
     assert fleet.battery.power_wh[0] == 2_500
     assert fleet.export_limit_wh[0] == 3_750

@@ -1,0 +1,121 @@
+"""Groups of parties in a scenario file: homes, stores, solar plants and thermal units, each one table or several.
+
+`[homes]` is one group, `[[homes]]` several, each with a `name` of its own that its parties' names begin with. A group
+of homes or stores has as many sites as `count` says, all with the same devices; PV of 0 kW and a battery of 0 kWh
+mean none. Parties of one kind are one role and follow one another, group by group.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from envs.quantities import Fractions, Hours, Name, NoiseSd, PowerKw, PriceJpy, Spec, Spread, in_order
+
+PartyCount = Annotated[int, Field(ge=0, le=100_000)]
+OpenHours = Annotated[tuple[Hours, Hours], AfterValidator(in_order)]
+ROUTER_KW = 20.0
+"""One digital grid router as a solar inverter (paper 3.3)."""
+
+
+class BatterySpec(Spec):
+    """A home battery; `start_charge` are the bounds of the drawn start charge, as fractions of `kwh`."""
+
+    kw: PowerKw = 5.0
+    kwh: Annotated[float, Field(ge=0, le=1e6)] = 10.0
+    round_trip: Annotated[float, Field(gt=0, le=1)] = 0.85
+    wear_jpy_kwh: PriceJpy = 0.0
+    start_charge: Fractions = (0.2, 0.8)
+
+
+NO_BATTERY = BatterySpec(kw=0.0, kwh=0.0)
+
+
+class HomesSpec(Spec):
+    """Homes with PV and a battery (paper 3.3); `load_noise` is the sd of the lognormal load of a slot.
+
+    `share` of the scenario's `size` takes the place of `count`; `load_file` says that loads are given, not drawn.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"name", "share", "load_file"})
+
+    name: Name = "home"
+    area: str
+    count: PartyCount = 5
+    share: Annotated[float, Field(ge=0)] = 0.0
+    load_kwh_year: Annotated[float, Field(ge=0, le=1e7)] = 4047.0
+    size_spread: Spread = (0.7, 1.3)
+    load_noise: NoiseSd = 0.4
+    load_file: str | None = None
+    pv_kw: PowerKw = 5.0
+    export_limit_kw: PowerKw = 7.5
+    battery: BatterySpec = BatterySpec()
+
+
+class StoresSpec(Spec):
+    """Convenience stores, consumers around the clock (paper 3.3), and shops or offices with `open_hours`.
+
+    A shop that is closed uses `closed_part` of what it uses when open; the mean of the day stays. What it may export is
+    its PV, unless `export_limit_kw` says otherwise.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"name", "share", "load_file", "open_hours", "closed_part", "pv_kw", "export_limit_kw", "battery"}
+    )
+
+    name: Name = "store"
+    area: str
+    count: PartyCount = 5
+    share: Annotated[float, Field(ge=0)] = 0.0
+    load_kwh_year: Annotated[float, Field(ge=0, le=1e8)] = 170_000.0
+    size_spread: Spread = (0.9, 1.1)
+    load_noise: NoiseSd = 0.1
+    load_file: str | None = None
+    open_hours: OpenHours = (0.0, 24.0)
+    closed_part: Annotated[float, Field(ge=0, le=1)] = 0.3
+    pv_kw: PowerKw = 0.0
+    export_limit_kw: PowerKw | None = None
+    battery: BatterySpec = NO_BATTERY
+
+
+class MallSpec(Spec):
+    """Solar plants behind `routers` digital grid routers each, such as the mall's (paper 3.3).
+
+    A plant generates and sells at most what its routers can pass: 20 kW each. One plant bears the group's name.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"name", "count", "share"})
+
+    name: Name = "mall"
+    area: str
+    count: PartyCount = 1
+    share: Annotated[float, Field(ge=0)] = 0.0
+    pv_kw: PowerKw = 60.0
+    routers: Annotated[int, Field(ge=1, le=1000)] = 3
+
+
+class ThermalSpec(Spec):
+    """Dummy thermal units (paper 3.3, item 60): one power and one marginal cost each."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"name"})
+
+    name: Name = "thermal"
+    area: str
+    units_kw: tuple[PowerKw, ...] = (20.0, 20.0, 20.0, 20.0)
+    cost_jpy_kwh: tuple[PriceJpy, ...] = (8.1, 9.3, 10.1, 11.7)
+
+    @property
+    def count(self) -> int:
+        """Number of units."""
+        return len(self.units_kw)
+
+
+GroupSpec = HomesSpec | StoresSpec | MallSpec | ThermalSpec
+SiteSpec = HomesSpec | StoresSpec | MallSpec
+"""Groups that have a share of the scenario's size."""
+
+
+def names_of(group: GroupSpec) -> tuple[str, ...]:
+    """Names of a group's parties: numbered from 1; a single plant bears the group's name."""
+    if isinstance(group, MallSpec) and group.count == 1:
+        return (group.name,)
+    return tuple(f"{group.name}-{number}" for number in range(1, group.count + 1))
