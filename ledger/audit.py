@@ -1,10 +1,11 @@
 """The audit: everything in a ledger derived again; the first thing that differs is named.
 
 `verify` checks per world: segment files, lengths and checksums; headers: height, link, chain, sizes,
-records root, sequencer's signature; records: order, and by `ledger.replay` envelopes (form, chain, key, sequence,
-signature), row codes, matching, last resort, outages and what is curtailed for them, postings and their sums, content
-heads; and that the ledger was closed. It repairs nothing and cuts nothing. Someone who holds the keys can write
-another consistent ledger: that is found by comparing the chain head with one remembered from the run.
+records root, sequencer's signature; records: order, by `ledger.sealed_check` sealed orders, shares and what they open
+to, and by `ledger.replay` envelopes (form, chain, key, sequence, signature), row codes, matching, last resort, outages
+and what is curtailed for them, postings and their sums, content heads; and that the ledger was closed. It repairs
+nothing and cuts nothing. Someone who holds the keys can write another consistent ledger: that is found by comparing the
+chain head with one remembered from the run.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,9 @@ from ledger.journal import read_blocks
 from ledger.keeper import join_heads, world_name
 from ledger.programs import check_programs, read_programs
 from ledger.quorum import Administrators
-from ledger.records import BETWEEN, FRONT, RecordType, end_body, split_envelope
+from ledger.records import BETWEEN, FRONT, SEALING, RecordType, end_body, split_envelope
 from ledger.replay import Replay
+from ledger.sealed_check import SealedCheck, name_void
 from market.errors import LedgerError
 
 KeysOf = Callable[[str], Administrators | None]
@@ -50,7 +52,7 @@ def verify(
     """
     counts: dict[str, int] = {}
     changes: list[str] = []
-    heads, contents, stand_ins = [], [], dict[str, None]()
+    heads, contents, stand_ins, void = [], [], dict[str, None](), list[str]()
     where = str(folder)
     try:
         for path in find_worlds(folder):
@@ -61,6 +63,7 @@ def verify(
             contents.append(audit.replayed.head)
             stand_ins |= dict.fromkeys(audit.stand_ins)
             changes += [f"{path.name}: {change}" for change in audit.chain.changes]
+            void += [f"{path.name}: void orders of {names}"] if (names := audit.void()) else []
             for name, count in audit.counts().items():
                 counts[name] = counts.get(name, 0) + count
         where, head = str(folder), join_heads(heads)
@@ -69,7 +72,7 @@ def verify(
     except LedgerError as error:
         return Verdict(False, (f"{where}: {error}",), counts)
     said = ", ".join(f"{count} {name}" for name, count in counts.items())
-    lines = [f"{said}: all derived again, nothing differs", *changes]
+    lines = [f"{said}: all derived again, nothing differs", *changes, *void]
     if stand_ins:
         lines.append(f"executed with the installed {', '.join(stand_ins)}, not with what the ledger registers")
     return Verdict(True, tuple(lines), counts, head, tuple(contents))
@@ -100,6 +103,7 @@ class WorldAudit:
         self._front: list[bytes] = []
         self._envelopes: list[tuple[bytes, bytes]] = []
         self._replay: Replay | None = None
+        self._sealed = SealedCheck()
         self._executions, self._trust_source = ExecutionCheck(), trust_source
         self.stand_ins: tuple[str, ...] = ()
 
@@ -127,6 +131,8 @@ class WorldAudit:
             "registrations": replay.registrations,
             "orders cancelled with their keys": replay.withdrawn,
             "devices that spoke twice": replay.accused,
+            "sealed orders": self._sealed.orders,
+            "void orders": self._sealed.void.total(),
         }
         return {
             "blocks": self.chain.height,
@@ -140,6 +146,10 @@ class WorldAudit:
             "readings apart from the meter": replay.readings_apart,
             **{name: count for name, count in seldom.items() if count},
         }
+
+    def void(self) -> str:
+        """Sealed orders that did not open: whose, why, how many."""
+        return name_void(self._sealed.void, self.replayed.rules.accounts.party_names)
 
     def check_block(self, block: Block) -> None:
         """Check the next block; raises LedgerError naming the first bad place."""
@@ -180,12 +190,14 @@ class WorldAudit:
             self._envelopes.append(split_envelope(body))
         elif kind == RecordType.OUTAGE and not self._envelopes:
             self.replayed.take_outage(body)
-        elif kind in BETWEEN and not self._envelopes:
+        elif kind in SEALING and not self._envelopes:
+            self._sealed.take(kind, body, self.replayed)
+        elif kind in BETWEEN and not self._envelopes and (kind == RecordType.EVIDENCE or not self._sealed.waits):
             self.replayed.take_between(kind, body)
         elif kind == RecordType.STEP:
-            self.replayed.take_step(self._envelopes, body)
+            self.replayed.take_step(self._envelopes, body, self._sealed.open(self.replayed))
             self._envelopes = []
-        elif kind == RecordType.END and not self._envelopes:
+        elif kind == RecordType.END and not self._envelopes and not self._sealed.waits:
             self._take_end(body)
         elif kind in (RecordType.EXEC, RecordType.EPOCH) and not self._envelopes:
             pass

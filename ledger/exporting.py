@@ -1,4 +1,4 @@
-"""A ledger as plain rows: orders, contracts, postings and readings, for spreadsheets and other programs.
+"""A ledger as plain rows: orders, sealed orders, contracts, postings and readings, for spreadsheets and other programs.
 
 Times are labels in JST, energies Wh, prices mJPY/kWh, amounts uJPY, all integers as recorded. Nothing is checked here;
 verify the ledger first. Contracts stand as formed, the opening's first; what outages took is in `taken_wh`.
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ledger.content import fixed_dtype
-from ledger.encoding import decode_heads, decode_rows
+from ledger.encoding import decode_heads, decode_rows, record_id
 from ledger.outages import read_outage
 from ledger.proofs import Holders, places
 from ledger.records import RecordType, read_step, split_envelope
+from ledger.sealing import read_sealed
 from market.contracts import CONTRACT, CONTRACT_WIRE, Source
 from market.errors import Refusal
 from market.orders import Kind, Side, TimeInForce
@@ -29,6 +30,7 @@ COLUMNS = {
         *("record", "party", "sent", "kind", "side", "area", "slot", "energy_wh", "price_mjpy_kwh"),
         *("time_in_force", "reference", "refused"),
     ),
+    "sealed": ("record", "party", "sent", "sequence", "bytes", "void"),
     "contracts": (
         *("number", "formed", "slot", "seller", "buyer", "energy_wh", "taken_wh", "sell_price_mjpy_kwh"),
         *("buy_price_mjpy_kwh", "path", "source", "last_resort", "sell_reference", "buy_reference"),
@@ -54,6 +56,7 @@ class _Reader:
         self._holders = Holders()
         self._formed: list[bytes] = []
         self._taken: dict[int, int] = {}
+        self._sealed: dict[bytes, Row] = {}
 
     def read(self, index: int, kind: RecordType, body: bytes) -> Iterator[tuple[str, Row]]:
         """Rows of one record; those of contracts come at the end."""
@@ -64,6 +67,8 @@ class _Reader:
             yield from (("orders", row) for row in self._orders(index, body))
         elif kind == RecordType.STEP:
             yield from self._step(body)
+        elif kind == RecordType.SEALED:
+            self._sealed[record_id(body)] = self._describe_sealed(index, body)
         elif kind == RecordType.OUTAGE:
             for row in read_outage(body)[1]:
                 number = int(row["number"])
@@ -112,6 +117,16 @@ class _Reader:
                 "refused": Refusal(code).name.lower() if code else "",
             }
 
+    def _describe_sealed(self, index: int, body: bytes) -> Row:
+        sealed, label = read_sealed(body), self._holders.rules.calendar.label
+        return {
+            "record": index,
+            "party": self._holders.names.get(sealed.key_id, sealed.key_id.hex()),
+            "sent": label(sealed.slot),
+            "sequence": sealed.sequence,
+            "bytes": len(body),
+        }
+
     def _step(self, body: bytes) -> Iterator[tuple[str, Row]]:
         rules = self._holders.rules
         accounts = rules.accounts
@@ -120,6 +135,10 @@ class _Reader:
         fixed = np.frombuffer(step.fixed, dtype)[0]
         slot = rules.calendar.label(int(fixed["slot"]))
         self._formed.append(step.contracts)
+        void = {digest: Refusal(code).name.lower() for digest, code in step.refused}
+        for digest, row in self._sealed.items():
+            yield "sealed", {**row, "void": void.get(digest, "")}
+        self._sealed = {}
         for party, metered in zip(accounts.party_names, fixed["reading"].tolist(), strict=True):
             yield "readings", {"slot": slot, "party": party, "metered_wh": metered}
         for account, kind in np.argwhere(fixed["money"]).tolist():

@@ -18,6 +18,7 @@ from ledger.merkle import Tree, is_included, leaf_hash
 from ledger.proofs import FEWEST_DIGITS, Holders, Place, Proof
 from ledger.records import RecordType, frame_record, split_envelope, split_records
 from ledger.rules import read_genesis
+from ledger.sealing import read_sealed
 from ledger.segments import FRAME_BYTES, Position, find_segments, locate_frames, place_name, read_at
 from ledger.store import Tip, follow
 from market.errors import ConfigError, LedgerError
@@ -183,7 +184,9 @@ def _fill(db: sqlite3.Connection, folder: Path) -> None:
 
 
 def _names(holders: Holders, kind: RecordType, body: bytes) -> tuple[str | None, str | None, int | None]:
-    """Id, party and slot of an envelope; nothing of other records."""
+    """Id, party and slot of an envelope; of a sealed order the id only; nothing of other records."""
+    if kind == RecordType.SEALED:
+        return read_sealed(body).record_id.hex(), None, None
     if kind != RecordType.ENVELOPE:
         return None, None, None
     envelope, _ = split_envelope(body)

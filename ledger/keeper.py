@@ -2,7 +2,8 @@
 
 - `off`: rows are checked, nothing is hashed;
 - `digest`: one hash per world and step (the content head); bodies are dropped;
-- `full`: devices sign envelopes, envelopes are heard and stored, blocks are sealed.
+- `full`: devices sign envelopes, envelopes are heard and stored, blocks are sealed; where the design asks for privacy,
+  envelopes come sealed and are opened when the gate has closed (`ledger.sealed_desk`).
 
 Admission, codes, sequence and content heads are the same in all of them. A run has one folder per world,
 `world-0000` and so on. The chain head of a run is its world's newest header hash, or a hash over all worlds'.
@@ -28,6 +29,7 @@ from ledger.registrations import Authority, register
 from ledger.registry import Registry
 from ledger.remembered import Heard, Remembered
 from ledger.rules import Rules, calendar_bytes, genesis_bytes, genesis_head
+from ledger.sealed_desk import Desk, Tally
 from ledger.segment_store import SegmentStore
 from ledger.store import LogStore
 from market.contracts import CONTRACT_WIRE, no_contracts
@@ -99,6 +101,11 @@ class Keeper:
         """Newest header hash; None without a signed ledger."""
         return None
 
+    @property
+    def sealed(self) -> Tally | None:
+        """What came sealed, over all worlds; None where the ledger takes open orders."""
+        return None
+
     def admit(
         self,
         now: Int,
@@ -117,7 +124,7 @@ class Keeper:
             plan: (B, P) [Wh] declared net energy of the slot whose gate closes, + is import, ABSENT for none.
             reading: (B, P) [Wh] metered net energy of the slot before, ABSENT at the first step.
             arrival: (B, P) rank of each party in the order of arrival.
-            external: envelopes of devices outside this process by (world, party), `full` mode only.
+            external: envelopes, or seals, of devices outside this process by (world, party), `full` mode only.
             reasons: (B, P, 2, 32) hashes of each party's policy and observation (`ledger.reasons`), for its envelope.
         """
         if external:
@@ -162,10 +169,20 @@ class _Book:
     last_sequence: dict[bytes, int] = field(default_factory=dict)
     remembered: Remembered = field(default_factory=Remembered)
     hearing: Hearing | None = None
+    desk: Desk | None = None
 
-    def hear(self, envelopes: list[bytes], slot: int) -> Hearing:
-        """Admit the envelopes of a step; evidence goes into the journal at once."""
+    def hear(self, given: list[bytes], slot: int) -> Hearing:
+        """Admit the envelopes of a step, opened if sealed; seals, shares and evidence go into the journal at once."""
         self.registry.height = self.journal.height
+        if self.desk is None:
+            return self._hear(given, slot)
+        records, opened = self.desk.hear(self.registry, given, slot)
+        for kind, body in records:
+            self.journal.append_between(kind, body)
+        self.hearing = opened.join(self._hear(opened.envelopes, slot))
+        return self.hearing
+
+    def _hear(self, envelopes: list[bytes], slot: int) -> Hearing:
         heard = admit_envelopes(self.registry, self.chain_id, self.last_sequence, envelopes, slot, self.remembered)
         for body in heard.evidence:
             self.journal.append_between(RecordType.EVIDENCE, body)
@@ -175,7 +192,7 @@ class _Book:
     def sign_step(
         self, slot: int, step: int, orders: Table, plan: Int, reading: Int, reasons: Hashes | None
     ) -> list[bytes]:
-        """Envelopes of this world's own devices; the number of the step is their sequence.
+        """Envelopes of this world's own devices, sealed under privacy; the number of the step is their sequence.
 
         Rows, plans and readings of outside devices are left out: those speak for themselves.
         """
@@ -191,7 +208,8 @@ class _Book:
             self.chain_id, ids, np.full(len(own), step + 1), slot, plan[own], reading[own], counts, rows, why
         )
         signatures = sign_all(signers, [signed_message(body) for body in bodies])
-        return [body + signature for body, signature in zip(bodies, signatures, strict=True)]
+        signed = [body + signature for body, signature in zip(bodies, signatures, strict=True)]
+        return self.desk.seal(signed, self.signers) if self.desk else signed
 
 
 class FullKeeper(DigestKeeper):
@@ -225,6 +243,22 @@ class FullKeeper(DigestKeeper):
     def chain_head(self) -> bytes | None:
         """Newest header hash of the world, or the hash over all worlds'."""
         return join_heads([book.journal.head for book in self._books])
+
+    @property
+    def sealed(self) -> Tally | None:
+        """What came sealed, over all worlds; None where the ledger takes open orders."""
+        desks = [book.desk for book in self._books if book.desk is not None]
+        total = Tally()
+        for desk in desks:
+            total.add(desk.tally)
+        return total if desks else None
+
+    def desk(self, world: int) -> Desk:
+        """Where a world's sealed orders come in; raises LedgerError where its orders are open."""
+        found = self._books[world].desk
+        if found is None:
+            raise LedgerError("orders of this world are not sealed", do="choose a design with privacy")
+        return found
 
     def admit(
         self,
@@ -336,7 +370,11 @@ class FullKeeper(DigestKeeper):
             int(worlds.start[world]),
             rules.calendar,
         )
-        return _Book(chain_id, operator, registry, signers, journal)
+        book = _Book(chain_id, operator, registry, signers, journal)
+        if rules.design.privacy is not None:
+            book.desk = Desk(chain_id, seed, *rules.design.privacy)
+            journal.append_between(RecordType.PRIVACY, book.desk.privacy.to_bytes())
+        return book
 
 
 def world_name(world: int) -> str:

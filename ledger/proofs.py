@@ -17,6 +17,7 @@ from ledger.merkle import Tree, leaf_hash
 from ledger.records import RecordType, frame_record, read_members, split_envelope, split_records
 from ledger.registrations import read_enrolment, read_rotation
 from ledger.rules import Rules, read_genesis
+from ledger.sealing import read_sealed
 from market.errors import ConfigError, LedgerError
 
 FEWEST_DIGITS = 8
@@ -51,9 +52,9 @@ def places(folder: Path) -> Iterator[tuple[Place, RecordType, bytes]]:
 
 
 def find_record(folder: Path, wanted: str) -> Place:
-    """The record that a user names: its leaf number, `BLOCK/RECORD` as `show` counts, or its envelope's id.
+    """The record that a user names: its leaf number, `BLOCK/RECORD` as `show` counts, or an id.
 
-    Of an id the first eight hexadecimal digits are enough.
+    An id is that of an envelope or of a sealed order. Of an id the first eight hexadecimal digits are enough.
 
     Raises:
         ConfigError: the name is of no known form, or no record or several have it.
@@ -145,6 +146,8 @@ def _named(folder: Path, wanted: str) -> Iterator[tuple[Place, bool]]:
         if is_id and kind == RecordType.ENVELOPE:
             envelope, _ = split_envelope(body)
             yield place, record_id(envelope[:-SIGNATURE_BYTES]).hex().startswith(wanted)
+        elif is_id and kind == RecordType.SEALED:
+            yield place, read_sealed(body).record_id.hex().startswith(wanted)
         elif is_number and len(wanted) < FEWEST_DIGITS:
             yield place, int(wanted) == place.index
         elif is_pair and "/" in wanted:

@@ -27,6 +27,7 @@ from ledger.merkle import HASH_BYTES, is_included, leaf_hash
 from ledger.proofs import Proof, places
 from ledger.quorum import Administrators, check_certificate, read_certificate
 from ledger.records import RecordType, read_members, split_envelope, split_records
+from ledger.sealing import read_sealed
 from market.errors import ConfigError, LedgerError, Refusal
 
 RECEIPT_FORMAT, KEYS_FORMAT = "digitalgrid-receipt/1", "digitalgrid-keys/1"
@@ -92,7 +93,7 @@ class Finding:
     header: Header
 
     def describe(self) -> dict[str, Any]:
-        """In plain values: where the record stands and, of an envelope, what it says of itself."""
+        """In plain values: where the record stands and, of an envelope, sealed or not, what it says of itself."""
         facts: dict[str, Any] = {
             "type": self.kind.name.lower(),
             "record": self.index,
@@ -111,6 +112,15 @@ class Finding:
                 "slot": int(head["slot"]),
                 "orders": len(codes),
                 "refused": [Refusal(code).name for code in codes if code],
+            }
+        elif self.kind == RecordType.SEALED:
+            sealed = read_sealed(self.body)
+            facts |= {
+                "id": sealed.record_id.hex(),
+                "key": sealed.key_id.hex(),
+                "sequence": sealed.sequence,
+                "slot": sealed.slot,
+                "sealed": f"{sealed.needed} of {len(sealed.wrapped)} administrators open it",
             }
         return facts
 

@@ -14,8 +14,11 @@
 12 evidence two envelopes of one key under one sequence (`ledger.evidence`)
 13 program  hashes of the programs the ledger runs by (`ledger.programs`); ends the front
 14 exec     what a program made of the steps of a block (`ledger.executions`); behind the block's last step
+15 sealed   a sealed order verbatim (`ledger.sealing`); before the envelopes of its step
+16 share    the shares an administrator published when the gate had closed (`ledger.sealed_records`); behind those
 17 snapshot the state at the end of a block; begins a pruned ledger, in no block (`ledger.snapshots`)
 18 epoch    who orders blocks from here on, on what, promised by whom (`ledger.epochs`); alone in its block
+19 privacy  who opens sealed orders (`ledger.sealed_records`); before the first step
 """
 
 import struct
@@ -54,8 +57,11 @@ class RecordType(IntEnum):
     EVIDENCE = 12
     PROGRAM = 13
     EXEC = 14
+    SEALED = 15
+    SHARE = 16
     SNAPSHOT = 17
     EPOCH = 18
+    PRIVACY = 19
 
 
 FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType.OPENING, RecordType.PROGRAM)
@@ -64,6 +70,10 @@ FRONT = (RecordType.GENESIS, RecordType.MEMBERS, RecordType.CALENDAR, RecordType
 
 BETWEEN = frozenset({RecordType.ENROL, RecordType.ROTATE, RecordType.REVOKE, RecordType.EVIDENCE})
 """What stands between steps, before the outage and the envelopes of the next one."""
+
+
+SEALING = frozenset({RecordType.PRIVACY, RecordType.SEALED, RecordType.SHARE})
+"""What only a ledger of sealed orders has, all before the outage and the envelopes of a step."""
 
 
 def frame_record(kind: RecordType, body: bytes) -> bytes:

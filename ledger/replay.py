@@ -29,6 +29,7 @@ from ledger.records import Members, RecordType, StepBody, read_members, read_ste
 from ledger.registrations import Authority, register
 from ledger.registry import Registry
 from ledger.rules import calendar_digest, genesis_head, opening_digest, read_calendar, read_genesis
+from ledger.sealed_hearing import Opened, check_refused
 from market.contracts import CONTRACT, CONTRACT_WIRE, add_positions, label_sources, no_contracts
 from market.errors import LedgerError, Refusal
 from market.exchange import Outcome, trade
@@ -97,8 +98,11 @@ class Replay:
         """Slot of the next step."""
         return self.genesis.start + self.steps
 
-    def take_step(self, envelopes: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Derive one step from its envelopes (verbatim bytes, row codes) and compare it with its record."""
+    def take_step(self, envelopes: list[tuple[bytes, bytes]], body: bytes, opened: Opened | None = None) -> None:
+        """Derive one step from its envelopes (verbatim bytes, row codes) and compare it with its record.
+
+        `opened`: what its sealed orders came to, from which the envelopes then follow too.
+        """
         said = read_step(body, self._fixed.itemsize, CONTRACT_WIRE.itemsize)
         fixed = np.frombuffer(said.fixed, self._fixed)
         if self.steps >= self.rules.slots or int(fixed["slot"][0]) != self.slot:
@@ -106,7 +110,9 @@ class Replay:
         arrival = fixed["arrival"].astype(np.int64)
         if (np.sort(arrival[0]) != np.arange(self.rules.parties)).any():
             raise LedgerError("order of arrival is not a permutation of the parties")
-        orders, codes, plan, sent = self._hear(envelopes, arrival)
+        hearing = self._hear([data for data, _ in envelopes], opened)
+        check_refused(said.refused, hearing, opened)
+        orders, codes, plan, sent = self._take_rows(hearing, arrival)
         _compare("plan", plan, fixed["plan"])
         _compare("reading sent", sent, fixed["reading_sent"])
         contracts = self._trade(orders, codes, plan)
@@ -200,23 +206,27 @@ class Replay:
         derived = [self._close_gate(planned[:, :, gate], gate) for gate in range(self.rules.calendar.gate)]
         self._check_contracts(np.concatenate(derived), recorded)
 
-    def _hear(self, envelopes: list[tuple[bytes, bytes]], arrival: Int) -> tuple[Table, Codes, Int, Int]:
-        """Rows with codes, plans and readings sent, from the envelopes' bytes."""
-        hearing = admit_envelopes(
-            self.registry, self.members.chain_id, self._sequence, [data for data, _ in envelopes], self.slot
-        )
-        for number, code in enumerate(hearing.codes):
+    def _hear(self, envelopes: list[bytes], opened: Opened | None) -> Hearing:
+        """The envelopes heard again: those recorded, or those that sealed orders open to, which must be the same."""
+        given = envelopes if opened is None else opened.envelopes
+        hearing = admit_envelopes(self.registry, self.members.chain_id, self._sequence, given, self.slot)
+        for number, code in enumerate(hearing.codes if opened is None else ()):
             if code:
                 raise LedgerError(f"envelope {number} of the step is refused: {Refusal(int(code)).name}")
-        if hearing.kept != [data for data, _ in envelopes]:
-            raise LedgerError("envelopes are not in the order of parties")
+        if hearing.kept != envelopes:
+            expected = "in the order of parties" if opened is None else "those that opened, in the order of parties"
+            raise LedgerError(f"envelopes are not {expected}")
+        return hearing
+
+    def _take_rows(self, hearing: Hearing, arrival: Int) -> tuple[Table, Codes, Int, Int]:
+        """Rows with codes, plans and readings sent, as heard."""
         rules, orders = self.rules, hearing.orders
         now = np.array([self.slot])
         number_arrivals(orders, arrival, now - self._start)
         orders["market"] = orders["slot"].astype(np.int64) - self.genesis.start
         codes = check_rows(rules.design, rules.grid, orders, now, self._start + rules.slots, rules.calendar)
         close_late(codes, np.repeat(~hearing.in_time, hearing.counts))
-        self.envelopes += len(envelopes)
+        self.envelopes += len(hearing.kept)
         self.orders += len(orders)
         return orders, codes, *self._spread(hearing)
 

@@ -14,11 +14,14 @@ the key; all n shares are computed from them again, and unless every one fits it
 void. So the outcome does not depend on whose shares came: another choice of k gives the same key or the same refusal.
 The content must be an envelope of the same chain, key, sequence and slot; it is then admitted like any other.
 
+The hashes of the shares are the commitment: they fix the shares, those fix the key, and the key and the signed content
+fix the envelope. A hash of the envelope itself would add nothing. The bytes up to the hashes are bound into every
+encryption, so a copy under another key, chain, sequence or slot does not open.
+
 Limits. k administrators together can read early, and nobody would notice. A device that deals unreadable shares to more
-than n - k administrators can choose afterwards, with an administrator's help, whether its order opens; therefore an
-administrator looks at its share on arrival (`Opener.find_share`) and refuses the order then. Who bids, when, and how
-many orders at most, is seen by all. The gate closes by a record, so a share published before it breaks the
-administrator's duty, in public.
+than n - k administrators can choose afterwards, with an administrator's help, whether its order opens; an administrator
+can look at its share on arrival (`Opener.find_share`) and warn. Who bids, when, and how many orders at most, is seen by
+all. Shares name the gate and the orders they are for (`ledger.sealed_records`): published before, they convict.
 """
 
 import hashlib
@@ -44,9 +47,11 @@ SHARE_TAG = b"DG/sealed/share/v1\0"
 WRAP_TAG = b"DG/sealed/wrap/v1\0"
 MAGIC, VERSION = b"DGSO", 1
 SECRET_BYTES = 32
+TAG_BYTES = 16
+"""What ChaCha20-Poly1305 adds to a text."""
 _HEAD = struct.Struct(">4sB16s16sQIBB32s")
 _LENGTH = struct.Struct(">I")
-_WRAPPED = SECRET_BYTES + 16
+_WRAPPED = SECRET_BYTES + TAG_BYTES
 _NONCE = bytes(12)
 """Every key here encrypts one message only, so that its nonce may be fixed."""
 

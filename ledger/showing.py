@@ -14,9 +14,10 @@ from ledger.keys import key_id_of
 from ledger.outages import read_outage
 from ledger.programs import describe_programs
 from ledger.reasons import NO_REASON
-from ledger.records import BETWEEN, RecordType, StepBody, read_members, read_step, split_envelope
+from ledger.records import BETWEEN, SEALING, RecordType, StepBody, read_members, read_step, split_envelope
 from ledger.rules import Genesis, Rules, read_genesis
 from ledger.showing_keys import describe_between
+from ledger.showing_sealed import SealedReader
 from market.contracts import CONTRACT, CONTRACT_WIRE
 from market.errors import LedgerError, Refusal
 from market.outages import leave_curtailed, no_curtailed
@@ -68,6 +69,7 @@ class _Reader:
     def __init__(self) -> None:
         self._genesis: Genesis | None = None
         self._names: dict[bytes, str] = {}
+        self._sealed = SealedReader()
 
     @property
     def genesis(self) -> Genesis:
@@ -90,6 +92,8 @@ class _Reader:
             return self._describe_step(body)
         if kind == RecordType.OUTAGE:
             return self._describe_outage(body)
+        if kind in SEALING:
+            return self._sealed.describe(kind, body, self._names, self.genesis.rules)
         if kind in BETWEEN:
             return describe_between(kind, body, self._names, self.genesis.rules.accounts.party_names)
         if kind == RecordType.PROGRAM:
@@ -151,7 +155,9 @@ class _Reader:
             "contracts": self._contracts(step.contracts),
             "reading_wh": dict(zip(accounts.party_names, fixed["reading"].tolist(), strict=True)),
             "money_ujpy": dict(zip(accounts.names, sums.tolist(), strict=True)),
-            "refused_envelopes": [{"hash": h.hex(), "code": Refusal(code).name} for h, code in step.refused],
+            "refused_envelopes": [
+                {"hash": h.hex(), "code": Refusal(code).name, **self._sealed.sender(h)} for h, code in step.refused
+            ],
             "content_head": step.head.hex(),
         }
 

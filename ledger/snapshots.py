@@ -35,7 +35,7 @@ from ledger.segments import SegmentWriter, read_frames
 from ledger.state import STATE_TAG
 from market.errors import ConfigError, LedgerError
 
-PRUNED = frozenset({RecordType.ENVELOPE})
+PRUNED = frozenset({RecordType.ENVELOPE, RecordType.SEALED, RecordType.SHARE})
 """Records whose bodies are left out."""
 MAGIC, VERSION = b"DGPB", 1
 _START = struct.Struct(">4sB")

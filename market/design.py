@@ -35,6 +35,9 @@ Claim = Literal[
     "truthful",
 ]
 
+MOST_ADMINISTRATORS = 255
+"""Shares of a secret are numbered by a byte (`ledger.shares`)."""
+
 
 @dataclass(frozen=True)
 class MarketDesign:
@@ -46,6 +49,9 @@ class MarketDesign:
     (paper 1.4); `margin` says how orders at the clearing price share what is left: by arrival or in proportion (largest
     remainder, ties by arrival); `k_ppm` is where a k-double auction sets its price between the lowest and the highest
     that clear.
+
+    `privacy` is (k, n) where orders stay sealed until k of n administrators open them (`ledger.sealing`), None where
+    they are sent open. It says how orders travel, not what they lead to: contracts and payments are the same.
     """
 
     name: str
@@ -64,6 +70,20 @@ class MarketDesign:
     horizon: int = 4
     rule: str = ""
     k_ppm: int = PPM // 2
+    privacy: tuple[int, int] | None = None
+
+    def with_privacy(self, needed: int, administrators: int) -> "MarketDesign":
+        """The same design with orders sealed until `needed` of so many administrators open them.
+
+        Raises ConfigError for an open book, and unless 1 <= needed <= administrators <= 255.
+        """
+        if self.book == "open":
+            what = f"design {self.name!r} has an open book: its orders are shown, not sealed"
+            raise ConfigError(what, where="privacy", do="choose an auction, such as call, spot or mcafee")
+        if not 1 <= needed <= administrators <= MOST_ADMINISTRATORS:
+            what = f"{needed} of {administrators} administrators is not possible"
+            raise ConfigError(what, where="privacy", do=f"give 1 <= K <= N <= {MOST_ADMINISTRATORS}")
+        return replace(self, privacy=(needed, administrators))
 
     def with_horizon(self, slots: int) -> "MarketDesign":
         """The same design with another number of open slots."""

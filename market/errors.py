@@ -68,3 +68,9 @@ class Refusal(IntEnum):
     EQUIVOCATION = 39
     EXPIRED = 40
     TOO_MANY = 41
+    TOO_FEW_SHARES = 42
+    DEALT_BADLY = 43
+    UNREADABLE = 44
+    NOT_ITS_ENVELOPE = 45
+    TOO_EARLY = 46
+    OTHER_AUCTION = 47

@@ -36,6 +36,8 @@ from ledger.registrations import (
 )
 from ledger.registrations import Reason as Why
 from ledger.rules import calendar_bytes, genesis_bytes, read_calendar, read_genesis
+from ledger.sealed_records import Privacy, digest_orders, read_privacy, read_sheet, write_sheet
+from ledger.sealing import Opener, read_sealed, seal_envelope
 from ledger.snapshots import Snapshot, read_snapshot
 from ledger.state import State
 from market.contracts import CONTRACT, CONTRACT_WIRE
@@ -50,6 +52,14 @@ CHAIN = b"S" + bytes(range(15))
 OPERATOR, DEVICE, NEXT = (simulation_signer(CHAIN, 1, name) for name in ("operator", "device", "next"))
 HASHES = [bytes([number]) * 32 for number in range(1, 8)]
 FIXED_BYTES = 40
+OPENERS = [Opener.from_secret(bytes([number]) * 32) for number in range(1, 4)]
+SIGNERS = (OPERATOR, DEVICE, NEXT)
+PRIVACY = Privacy(
+    CHAIN,
+    2,
+    tuple(opener.public_key for opener in OPENERS),
+    tuple(signer.public_key for signer in SIGNERS),
+).signed(SIGNERS)
 
 
 def envelope(plan: int, signer: Signer = DEVICE) -> bytes:
@@ -129,6 +139,18 @@ def certificate() -> bytes:
     return make_certificate(2, 3, HASHES[6], votes).to_bytes()
 
 
+def sealed() -> bytes:
+    """A device's order sealed to two of three administrators, with dice anyone knows."""
+    return seal_envelope(envelope(5), DEVICE, PRIVACY.openers, 2, np.random.default_rng(3).bytes)
+
+
+def shares() -> bytes:
+    """What the second administrator publishes of it; another order it cannot read."""
+    order = sealed()
+    share = OPENERS[1].find_share(read_sealed(order), 2)
+    return write_sheet(CHAIN, 2, START, digest_orders([order, b"other"]), [share, None], DEVICE)
+
+
 FROZEN: dict[str, tuple[Callable[[], bytes], Callable[[bytes], object]]] = {
     "genesis": (genesis, read_genesis),
     "members": (
@@ -161,6 +183,9 @@ FROZEN: dict[str, tuple[Callable[[], bytes], Callable[[bytes], object]]] = {
     "evidence": (lambda: accuse(DEVICE.public_key, envelope(5), envelope(6)).to_bytes(), read_equivocation),
     "program": (programs, read_programs),
     "exec": (lambda: Execution(2, HASHES[0], HASHES[1], 5, 18, 1, HASHES[2], HASHES[3]).to_bytes(), read_execution),
+    "sealed": (sealed, read_sealed),
+    "share": (shares, read_sheet),
+    "privacy": (PRIVACY.to_bytes, read_privacy),
     "snapshot": (snapshot, read_snapshot),
     "epoch": (epoch, read_epoch_start),
     "header": (header, read_header),
@@ -200,12 +225,14 @@ def test_nothing_more_and_nothing_less_is_read(name: str) -> None:
             read(bad)
 
 
-@pytest.mark.parametrize("name", ["enrol", "rotate", "revoke", "evidence", "header", "genesis", "program"])
+@pytest.mark.parametrize(
+    "name", ["enrol", "rotate", "revoke", "evidence", "header", "genesis", "program", "sealed", "share"]
+)
 def test_another_version_is_not_read(name: str) -> None:
     """Versions stand where the form says; JSON forms name their format."""
     make, read = FROZEN[name]
     data = make()
-    at = {"header": 4}.get(name, 0)
+    at = {"header": 4, "sealed": 4, "share": 4}.get(name, 0)
     other = data.replace(b"/1", b"/9").replace(b"/2", b"/9") if data[:1] == b"{" else None
     other = other or data[:at] + bytes([data[at] + 1]) + data[at + 1 :]
     assert other != data
