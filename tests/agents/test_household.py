@@ -180,7 +180,7 @@ def equal(one: HouseholdStep, other: HouseholdStep) -> bool:
 
 
 def test_the_battery_serves_the_contract_before_the_car_does() -> None:
-    """A sale of 3 kWh: 2.5 from the battery, the rest from a car that feeds the home, unless it is planned to charge."""
+    """A sale of 3 kWh: 2.5 from the battery, the rest from a car that feeds the home unless it is planned to charge."""
     one = np.array([1])
     battery = Battery(2_500 * one, 10_000 * one, PPM * one, 0 * one)
     home = Household(battery, Vehicle(Battery(3_000 * one, 36_000 * one, PPM * one, 0 * one), one == 1))

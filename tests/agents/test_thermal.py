@@ -1,6 +1,7 @@
 """Thermal units: never an output they cannot have, the nearest to what is wanted, costs and CO2 by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,3 +136,16 @@ def test_picked_units_run_as_they_do_in_their_table(seed: int) -> None:
         assert (alone[0] == output[:, row]).all()
         assert (alone[1].run_slots == after.run_slots[:, row]).all()
         assert (alone[2] == started[:, row]).all()
+
+
+def test_the_page_shows_the_kinds_as_the_code_has_them() -> None:
+    """Each row of the table in docs/devices.md is written from its kind."""
+    page = (Path(__file__).parents[2] / "docs/devices.md").read_text("utf-8")
+    for kind in (COAL, GTCC, OIL):
+        costs = (kind.cost_mjpy_kwh, kind.idle_mjpy_kwh, kind.start_mjpy_kw)
+        made, idle, start = (f"{cost / 1_000:.3f}" for cost in costs)
+        limits = (
+            f"{kind.least_ppm / 10_000:g} % | {kind.ramp_ppm / 10_000:g} %/min | {kind.up_hours}, {kind.down_hours} h"
+        )
+        co2 = f"{kind.co2_g_kwh} | {kind.idle_g_kwh}"
+        assert f"| {kind.name} | {made} | {idle} | {limits} | {start} | {co2} |" in page
