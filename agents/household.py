@@ -73,18 +73,28 @@ class HouseholdSlot:
 class HouseholdStep:
     """What a slot gave, (...,).
 
-    reading_wh: the meter, + is import; after; set_point: rows of `agents.router.SET_POINT`; curtailed_wh: PV not taken;
-    charged_away_wh: driving that the car could not; gas_wh burnt; vented_wh heat let out; wear_ujpy of both batteries.
+    reading_wh: the meter, + is import; after; battery_wh and vehicle_wh at the terminals, + is charge; solar_wh taken;
+    cell_wh: output of the fuel cell; heater_wh with its element; curtailed_wh: PV not taken; charged_away_wh: driving
+    that the car could not; gas_wh burnt; vented_wh heat let out; wear_ujpy of both batteries.
     """
 
     reading_wh: Int
     after: HouseholdState
-    set_point: Table
+    battery_wh: Int
+    vehicle_wh: Int
+    solar_wh: Int
+    cell_wh: Int
+    heater_wh: Int
     curtailed_wh: Int
     charged_away_wh: Int
     gas_wh: Int
     vented_wh: Int
     wear_ujpy: Int
+
+    @property
+    def set_point(self) -> Table:
+        """What the DGC commanded its routers, rows of `agents.router.SET_POINT`."""
+        return set_point(self.battery_wh, self.vehicle_wh, self.solar_wh, self.cell_wh, self.heater_wh)
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,11 @@ def run_household(home: Household, before: HouseholdState, slot: HouseholdSlot) 
     return HouseholdStep(
         reading_wh=fixed + battery_wh + vehicle_wh + curtailed,
         after=HouseholdState(stored, car_wh, needs.cell_tank_wh, needs.heater_tank_wh),
-        set_point=set_point(battery_wh, vehicle_wh, slot.solar_wh - curtailed, needs.cell_wh, needs.heater_wh),
+        battery_wh=battery_wh,
+        vehicle_wh=vehicle_wh,
+        solar_wh=slot.solar_wh - curtailed,
+        cell_wh=needs.cell_wh,
+        heater_wh=needs.heater_wh,
         curtailed_wh=curtailed,
         charged_away_wh=away,
         gas_wh=needs.gas_wh,

@@ -168,6 +168,7 @@ def test_a_home_alone_is_a_row_of_the_table(seed: int) -> None:
         row = [h]
         alone = run_household(pick_devices(home, row), pick_devices(before, row), pick_devices(slot, row))
         assert equal(alone, pick_devices(step, row))
+        assert (alone.set_point == step.set_point[:, row]).all()
 
 
 def equal(one: HouseholdStep, other: HouseholdStep) -> bool:
