@@ -114,7 +114,7 @@ SiteSpec = HomesSpec | StoresSpec | MallSpec
 """Groups that have a share of the scenario's size."""
 
 
-def names_of(group: GroupSpec) -> tuple[str, ...]:
+def party_names(group: GroupSpec) -> tuple[str, ...]:
     """Names of a group's parties: numbered from 1; a single plant bears the group's name."""
     if isinstance(group, MallSpec) and group.count == 1:
         return (group.name,)

@@ -14,6 +14,7 @@ from envs.groups import ROUTER_KW, BatterySpec, GroupSpec, HomesSpec, MallSpec, 
 from envs.quantities import slot_energy_wh
 from envs.scenario_schema import Scenario
 from market.contracts import Source
+from market.errors import ConfigError
 from market.settlement import Accounts
 from market.slots import HALF_HOURS
 from market.units import PPM, Int, mjpy_from_jpy
@@ -31,6 +32,8 @@ Values = Mapping[str, int | Sequence[int]]
 """What a group says of its parties: one value for all, or one for each."""
 NO_LIMIT_WH = 2**40
 """More than any party generates in a slot."""
+MOST_NUMBERED = 2**16
+"""Parties and their ranks of arrival are u16 in the ledger's records (`ledger.content`)."""
 DEFAULTS = {"size_low_ppm": PPM, "size_high_ppm": PPM, "cost": NO_COST, "solar_limit_wh": NO_LIMIT_WH}
 """Columns that are not zero where a group does not speak of them."""
 
@@ -51,6 +54,14 @@ def rows_of_groups(scenario: Scenario) -> dict[str, slice]:
     """Rows of each group's parties in the fleet, by the group's name."""
     stops = np.cumsum([group.count for group in scenario.groups]).tolist()
     return {group.name: slice(stop - group.count, stop) for group, stop in zip(scenario.groups, stops, strict=True)}
+
+
+def check_numbers(scenario: Scenario, ledger: str) -> None:
+    """Raise ConfigError when the ledger's 16 bits cannot number the parties."""
+    count = len(scenario.party_names)
+    if ledger != "off" and count > MOST_NUMBERED:
+        what = f"{count:,} parties are more than the {MOST_NUMBERED:,} that a ledger numbers"
+        raise ConfigError(what, where=scenario.name, do="choose --ledger off, or a smaller size")
 
 
 def accounts_of(scenario: Scenario, fleet: Fleet) -> Accounts:

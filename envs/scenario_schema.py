@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import numpy as np
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
-from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec, names_of
+from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec, party_names
 from envs.quantities import (
     SLOTS_PER_HOUR,
     Factor,
@@ -227,7 +227,7 @@ class Scenario(Spec):
     @cached_property
     def party_names(self) -> tuple[str, ...]:
         """Names of all parties in the order of the fleet's rows, retailers last."""
-        return (*(name for group in self.groups for name in names_of(group)), *self.retailer_names)
+        return (*(name for group in self.groups for name in party_names(group)), *self.retailer_names)
 
     @property
     def retailer_names(self) -> tuple[str, ...]:

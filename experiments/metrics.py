@@ -125,14 +125,17 @@ def kwh(energy_wh: int) -> float:
 
 def measure_parties(world: World) -> list[Measures]:
     """Measures of every party, in the order of the fleet."""
-    roles = world.fleet.role
-    return [_measure(world, name, Role(int(roles[row])), np.array([row])) for row, name in enumerate(world.fleet.names)]
+    roles, money = world.fleet.role, world.tally.money_of_parties()
+    return [
+        _measure(world, name, Role(int(roles[row])), slice(row, row + 1), money)
+        for row, name in enumerate(world.fleet.names)
+    ]
 
 
 def measure_roles(world: World) -> list[Measures]:
     """Measures of every role that has parties."""
-    rows = {role: world.fleet.rows(role) for role in Role}
-    return [_measure(world, ROLE_TITLES[role], role, where) for role, where in rows.items() if len(where)]
+    money = world.tally.money_of_parties()
+    return [_measure(world, ROLE_TITLES[role], role, seat.rows, money) for role, seat in world.seats.items()]
 
 
 def measure_totals(world: World, refused: Int, cancelled_wh: int | None = None) -> Totals:
@@ -176,7 +179,7 @@ def name_of_code(code: int) -> str:
     return Refusal(int(code)).name.lower().replace("_", "-")
 
 
-def _measure(world: World, name: str, role: Role, rows: Int) -> Measures:
+def _measure(world: World, name: str, role: Role, rows: slice, money_ujpy: Int) -> Measures:
     tally = world.tally
     energy = tally.energy_wh[:, rows].sum((0, 1))
     value = tally.value_ujpy[:, rows].sum((0, 1))
@@ -193,7 +196,7 @@ def _measure(world: World, name: str, role: Role, rows: Int) -> Measures:
         last_resort_surplus_wh=int(energy[Flow.RESORT_SURPLUS]),
         import_wh=int(energy[Flow.IMPORT]),
         export_wh=int(energy[Flow.EXPORT]),
-        cost_ujpy=-int(tally.money_of_parties()[:, rows].sum()),
+        cost_ujpy=-int(money_ujpy[:, rows].sum()),
         wear_ujpy=int(tally.wear_ujpy[:, rows].sum()),
         stored_credit_ujpy=int(tally.credit_ujpy[:, rows].sum()),
         refused_rows=int(tally.refused[:, rows].sum()),

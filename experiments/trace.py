@@ -20,6 +20,9 @@ from market.tables import Table
 from market.units import Int
 
 Columns = dict[str, Int]
+DEVICES_SHOWN = 1_000
+PARTIES_SHOWN = 2_000
+"""A trace is for pictures and people: of a large town it holds some devices, and what roles trade."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,10 @@ class Trace:
         slots: (T,) columns: `slot`; per area `price`, `outside`, `feed_in`, `value` [mJPY/kWh] with NO_PRICE where
             nothing traded; per source `traded_wh`, `last_resort_wh`; per line `flow_wh` (net, + is forward),
             `forward_wh`, `backward_wh` (room). A name after a colon says which area, source or line.
-        devices: (T,) columns per party with load or PV: `load_wh`, `solar_wh`, and with a battery `stored_wh` (at the
-            end of the slot) and `passed_wh` (+ charges, at the terminals).
-        parties: names of the parties.
-        roles: role row of each party.
+        devices: (T,) columns per party with load or PV, the first DEVICES_SHOWN of them: `load_wh`, `solar_wh`, and
+            with a battery `stored_wh` (at the end of the slot) and `passed_wh` (+ charges, at the terminals).
+        parties: names of the parties; of the roles where there are more than PARTIES_SHOWN parties.
+        roles: role row of each of them.
         trades_wh: (sellers, buyers) contracted energy delivered in these slots, last resort included.
     """
 
@@ -68,8 +71,14 @@ class TraceRecorder:
         self._cleared = np.full((slots, areas), NO_PRICE, np.int64)
         self._volume = np.zeros((slots, sources), np.int64)
         self._resort = np.zeros(slots, np.int64)
-        self._trades = np.zeros((world.fleet.count, world.fleet.count), np.int64)
-        self._stored = np.zeros((slots, world.fleet.count), np.int64)
+        fleet, roles = world.fleet, np.unique(world.fleet.role)
+        large = fleet.count > PARTIES_SHOWN
+        self._place = np.searchsorted(roles, fleet.role) if large else np.arange(fleet.count)
+        self._names = tuple(Role(role).name.lower() for role in roles) if large else fleet.names
+        self._roles = tuple((roles if large else fleet.role).tolist())
+        self._trades = np.zeros((len(self._names), len(self._names)), np.int64)
+        self._shown = np.flatnonzero((fleet.load_wh > 0) | (fleet.solar_w > 0))[:DEVICES_SHOWN]
+        self._stored = np.zeros((slots, len(self._shown)), np.int64)
         self._passed = np.zeros_like(self._stored)
         self._add(world.keeper.worlds.opening)
 
@@ -79,8 +88,8 @@ class TraceRecorder:
         if step.outage:
             self._add(step.outage.response.taken_back)
         t = self.world.t - 1
-        self._stored[t] = self.world.stored_wh[self.watched]
-        self._passed[t] = self.world.passed_wh[self.watched]
+        self._stored[t] = self.world.stored_wh[self.watched, self._shown]
+        self._passed[t] = self.world.passed_wh[self.watched, self._shown]
         if step.outcome.price is not None:
             mine = step.outcome.price[self.watched * self.world.slots :][: self.world.slots]
             self._cleared = np.where(mine != NO_PRICE, mine, self._cleared)
@@ -91,21 +100,20 @@ class TraceRecorder:
         fleet = world.fleet
         battery = fleet.battery.capacity_wh > 0
         devices: Columns = {}
-        for row in np.flatnonzero((fleet.load_wh > 0) | (fleet.solar_w > 0)):
+        for column, row in enumerate(self._shown):
             name = fleet.names[row]
             devices[f"load_wh:{name}"] = world.episode.load_wh[w, row, : world.t]
             devices[f"solar_wh:{name}"] = world.episode.solar_wh[w, row, : world.t]
             if battery[row]:
-                devices[f"stored_wh:{name}"] = self._stored[: world.t, row]
-                devices[f"passed_wh:{name}"] = self._passed[: world.t, row]
-        roles = tuple(int(role) for role in fleet.role)
-        return Trace(self._slot_columns(), devices, fleet.names, roles, self._trades)
+                devices[f"stored_wh:{name}"] = self._stored[: world.t, column]
+                devices[f"passed_wh:{name}"] = self._passed[: world.t, column]
+        return Trace(self._slot_columns(), devices, self._names, self._roles, self._trades)
 
     def _add(self, contracts: Table) -> None:
         mine = contracts[contracts["world"] == self.watched]
         column = mine["slot"] - self.world.episode.first_slot[self.watched]
         energy = mine["energy"]
-        np.add.at(self._trades, (mine["seller"], mine["buyer"]), energy)
+        np.add.at(self._trades, (self._place[mine["seller"]], self._place[mine["buyer"]]), energy)
         free = mine["last_resort"] == 0
         at = (column[free], self.world.fleet.area[mine["buyer"][free]])
         np.add.at(self._value, at, (energy * mine["buy_price"])[free])

@@ -22,8 +22,8 @@ from market.units import ENERGY_BOUND, PRICE_BOUND, Int
 Codes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
-PARTY_BITS = 16
-"""A world has fewer than 2^16 parties where several worlds share a table."""
+PARTY_BITS = 20
+"""A world has fewer than 2^20 parties."""
 
 
 def check_orders(design: MarketDesign, grid: Grid, orders: Table, clock: Codes | None = None) -> Codes:
