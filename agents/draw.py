@@ -34,6 +34,10 @@ class Purpose(IntEnum):
     LEAVES = 21
     RETURNS = 22
     DISTANCE = 23
+    INDUCED_VALUE = 33
+    INDUCED_TURN = 34
+    INDUCED_OFFER = 35
+    ADAPTING = 36
 
 
 def draw(seed: int, world: npt.ArrayLike, party: npt.ArrayLike, slot: npt.ArrayLike, purpose: Purpose) -> Bits:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments import cli_games
+
 statement_app = typer.Typer()
 bill_app = typer.Typer()
 designs_app = typer.Typer()
@@ -167,6 +169,7 @@ def add_verbs(app: typer.Typer) -> None:
     app.add_typer(lines_app)
     app.add_typer(why_app)
     app.add_typer(study_app, name="study")
+    cli_games.add_verbs(study_app)
 
 
 def _show(result: Any, as_json: bool) -> None:

@@ -1,0 +1,53 @@
+"""Verbs that play known games on the real market: what traders without aim reach, what a market maker adds."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Figures = Annotated[Path | None, typer.Option(help="Folder for the pictures.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+
+
+def study_zero_intelligence(
+    sessions: Annotated[int, typer.Option(help="Sessions of each market, at least 30.")] = 1_020,
+    offers: Annotated[int, typer.Option(help="Offers for each unit of each trader.")] = 50,
+    seed: Seed = 0,
+    figures: Figures = None,
+    as_json: Json = False,
+) -> None:
+    """Let traders without aim bid in the continuous book, with and without a budget, and traders that learn (ZIP).
+
+    Exit code 1 when a threshold of the experiment does not hold.
+    Example: `digitalgrid study zero-intelligence --sessions 1020 --figures pictures`
+    """
+    from experiments.gode_sunder import study_zero_intelligence as verb
+    from experiments.screen import with_progress
+
+    if figures:
+        from experiments.lead_time_picture import check_folder
+
+        check_folder(figures)
+    result = with_progress("playing", lambda progress: verb(sessions, seed, offers, progress))
+    if figures:
+        from experiments.gode_sunder_picture import save_pictures
+
+        save_pictures(result, figures)
+    _show(result, as_json)
+    if not all(result.checks().values()):
+        raise typer.Exit(1)
+
+
+def add_verbs(studies: typer.Typer) -> None:
+    """Put the verbs of this file beside the other studies."""
+    studies.command("zero-intelligence")(study_zero_intelligence)
+
+
+def _show(result: Any, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
+    else:
+        result.print()
