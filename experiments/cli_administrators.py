@@ -27,6 +27,9 @@ def cosign_ledger(
     leader_lost: Annotated[
         list[int] | None, typer.Option(help="Whoever orders blocks is lost for good before this block of the run.")
     ] = None,
+    snapshot: Annotated[
+        list[int] | None, typer.Option(help="Sign a snapshot behind this block of the run, in OUT/snapshots.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Have several administrators derive every block of a ledger again, keep a copy of their own, and sign it.
@@ -43,8 +46,8 @@ def cosign_ledger(
     placeholder = tuple(bytes([number]) for number in range(min(replicas, 256)))
     group = Administrators(bytes(16), placeholder, quorum)
     facts |= {"may_be_down": group.crashes, "may_lie": group.liars}
-    lost = leader_lost or []
-    signed = cosign(_ledger_of(folder), out, replicas, quorum, lambda who, at: at >= gone.get(who, 1 << 64), lost)
+    lost, marks, ledger = leader_lost or [], snapshot or [], _ledger_of(folder)
+    signed = cosign(ledger, out, replicas, quorum, lambda who, at: at >= gone.get(who, 1 << 64), lost, marks)
     for world, certified in signed:
         copies = [row.replicated for row in certified]
         epochs = sorted({row.certificate.epoch for row in certified})
@@ -58,8 +61,8 @@ def cosign_ledger(
     for name, world_facts in facts["worlds"].items():
         copies = world_facts["replicated"]
         everywhere = sum(count == replicas for count in copies)
-        epochs = f", in epochs {', '.join(map(str, world_facts['epochs']))}" if leader_lost else ""
-        typer.echo(f"{name}: {len(copies)} blocks certified, {everywhere} of them held by all {replicas}{epochs}")
+        told = f", in epochs {', '.join(map(str, world_facts['epochs']))}" if leader_lost else ""
+        typer.echo(f"{name}: {len(copies)} blocks certified, {everywhere} of them held by all {replicas}{told}")
 
 
 def check_certificates(folder: Folder, beside: Beside, keys: Keys = None, as_json: Json = False) -> None:

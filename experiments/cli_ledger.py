@@ -28,6 +28,10 @@ def verify_ledger(
         bool, typer.Option("--trust-source", help="Execute with the installed programs where others are registered.")
     ] = False,
     keys: Administrators = None,
+    from_snapshot: Annotated[
+        int | None, typer.Option(min=0, help="Begin behind this block, from the snapshot that was made of it.")
+    ] = None,
+    snapshots: Annotated[Path | None, typer.Option(help="Folder of the snapshots; beside the ledger if none.")] = None,
     as_json: Json = False,
 ) -> None:
     """Derive everything in a ledger again and name the first record that differs; exit code 1 then.
@@ -35,9 +39,35 @@ def verify_ledger(
     Example: `digitalgrid ledger verify runs/demo/ledger`
     """
     from ledger.audit import verify
+    from ledger.restart import verify_from
 
-    verdict = verify(_ledger_of(folder), _head_bytes(head), trust_source, keys_of(keys))
+    where, remembered, known = _ledger_of(folder), _head_bytes(head), keys_of(keys)
+    if from_snapshot is None:
+        verdict = verify(where, remembered, trust_source, known)
+    else:
+        kept = snapshots or where.parent / "snapshots"
+        verdict = verify_from(where, kept, from_snapshot, remembered, trust_source, known)
     _print_verdict(verdict, ("verified", "NOT VERIFIED"), as_json)
+
+
+def snapshot_ledger(
+    folder: Folder,
+    block: Annotated[int, typer.Option(min=0, help="Block behind which to take it.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the snapshots; beside the ledger if none.")] = None,
+    keys: Administrators = None,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="Execute with the installed programs where others are registered.")
+    ] = False,
+) -> None:
+    """Derive a ledger up to a block and keep all that is known then, so that `verify --from-snapshot` begins there.
+
+    Example: `digitalgrid ledger snapshot runs/demo --block 3`
+    """
+    from ledger.restart import write_snapshots
+
+    where = _ledger_of(folder)
+    for path in write_snapshots(where, out or where.parent / "snapshots", block, keys_of(keys), trust_source):
+        typer.echo(f"{path} ({path.stat().st_size:,} bytes)")
 
 
 def show_ledger(
@@ -267,6 +297,7 @@ def export_ledger(
 
 VERBS: dict[str, Callable[..., None]] = {
     "verify": verify_ledger,
+    "snapshot": snapshot_ledger,
     "show": show_ledger,
     "prove": prove_record,
     "verify-receipt": verify_receipt,

@@ -26,6 +26,7 @@ from ledger.panel import Certified, Down, Panel
 from ledger.quorum import Administrators, check_certificate, read_certificate
 from ledger.receipts import keys_file, load_file, read_keys
 from ledger.records import split_records
+from ledger.restart import save, snapshot_path
 from ledger.rules import read_genesis
 from ledger.segment_store import SegmentStore
 from market.errors import ConfigError, LedgerError
@@ -58,8 +59,8 @@ def simulation_signers(first: Block, replicas: int) -> tuple[list[Signer], Signe
     if not is_simulation(chain_id):
         raise LedgerError("administrators of a real chain sign with keys of their own", where=first.place)
     names = [OPERATOR, *(f"{OPERATOR} {number}" for number in range(replicas))]
-    operator, *signers = (simulation_signer(chain_id, genesis.key, name) for name in names)
-    return signers, operator
+    made: list[Signer] = [simulation_signer(chain_id, genesis.key, name) for name in names]
+    return made[1:], made[0]
 
 
 def cosign(
@@ -69,6 +70,7 @@ def cosign(
     quorum: int,
     down: Down = lambda administrator, height: False,
     leader_lost: Collection[int] = (),
+    snapshot_at: Collection[int] = (),
 ) -> Iterator[tuple[Path, list[Certified]]]:
     """Cosign each world of a run's ledger; yields its folder under `out`, and the certificates.
 
@@ -79,6 +81,7 @@ def cosign(
         down: whether an administrator cannot be reached while a height of the run is signed; who leads is never down.
         leader_lost: heights of the run before which whoever leads is lost for good and an epoch begins; what then
             stands in the administrators' copies is written to `out`/ledger.
+        snapshot_at: heights of the run behind which they sign a snapshot (`ledger.restart`), in `out`/snapshots.
 
     Raises:
         ConfigError: `out` is not new, the quorum is too small, or a run has no such block to lose its leader at.
@@ -87,7 +90,7 @@ def cosign(
     if out.exists() and any(out.iterdir()):
         raise ConfigError("folder is not empty", where=str(out), do="choose a new folder")
     for world in find_worlds(ledger):
-        _check_heights(world, leader_lost)
+        _check_heights(world, leader_lost, snapshot_at)
         administrators, signers = simulation_administrators(world, replicas, quorum)
         target, certified = out / world.name, list[Certified]()
         panel = Panel(administrators, signers, target)
@@ -95,6 +98,9 @@ def cosign(
             if block.header.height in leader_lost:
                 certified.append(panel.lose_leader(block, down))
             certified.append(panel.pass_on(block, down))
+            if block.header.height in snapshot_at:
+                path = snapshot_path(out / "snapshots", world.name, len(panel.log) - 1)
+                save(panel.sign_snapshot(), path)
         panel.close()
         (target / KEYS).write_bytes(keys_file(administrators))
         (target / CERTIFICATES).write_bytes(certificates_file(certified))
@@ -112,12 +118,12 @@ def write_log(log: Sequence[Entry], folder: Path) -> None:
     store.close()
 
 
-def _check_heights(world: Path, heights: Collection[int]) -> None:
+def _check_heights(world: Path, lost: Collection[int], snapshots: Collection[int]) -> None:
     """The leader can be lost before any block but the first, which says who there is."""
     last = max(block.header.height for block in read_blocks(world))
-    wrong = [height for height in heights if not 0 < height <= last]
+    wrong = [at for at in lost if not 0 < at <= last] + [at for at in snapshots if not 0 <= at <= last]
     if wrong:
-        raise ConfigError(f"{world.name} has no block {wrong[0]} to lose a leader at", do=f"give 1 to {last}")
+        raise ConfigError(f"{world.name} has no block {wrong[0]} for this", do=f"give 1 to {last}")
 
 
 def known_administrators(path: Path) -> KeysOf:

@@ -100,7 +100,7 @@ class WorldAudit:
     def __init__(self, trust_source: bool = False, administrators: Administrators | None = None) -> None:
         self.chain = ChainCheck(administrators)
         self._seen = 0
-        self._front: list[bytes] = []
+        self.front: list[bytes] = []
         self._envelopes: list[tuple[bytes, bytes]] = []
         self._replay: Replay | None = None
         self._sealed = SealedCheck()
@@ -184,7 +184,7 @@ class WorldAudit:
             raise LedgerError("content head or chain of the header is wrong", where=place)
 
     def _take(self, kind: RecordType, body: bytes) -> None:
-        if len(self._front) < len(FRONT):
+        if len(self.front) < len(FRONT):
             self._take_front(kind, body)
         elif kind == RecordType.ENVELOPE:
             self._envelopes.append(split_envelope(body))
@@ -205,11 +205,11 @@ class WorldAudit:
             raise LedgerError(f"a record of type {kind.name} does not belong here")
 
     def _take_front(self, kind: RecordType, body: bytes) -> None:
-        if kind != FRONT[len(self._front)]:
+        if kind != FRONT[len(self.front)]:
             raise LedgerError("ledger does not begin with genesis, members, calendar, opening and programs")
-        self._front.append(body)
-        if len(self._front) == len(FRONT):
-            genesis, members, calendar, opening, programs = self._front
+        self.front.append(body)
+        if len(self.front) == len(FRONT):
+            genesis, members, calendar, opening, programs = self.front
             self.stand_ins = check_programs(read_programs(programs), self._trust_source)
             self._replay = Replay(genesis, members, calendar, opening)
 

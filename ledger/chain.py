@@ -52,7 +52,7 @@ class ChainCheck:
         self.state = State()
         self.ended = False
         self.changes: list[EpochChange] = []
-        self._administrators, self._links = administrators, list[Link]()
+        self.administrators, self._links = administrators, list[Link]()
         self._chain_id = self._operator = b""
 
     @property
@@ -77,7 +77,7 @@ class ChainCheck:
         if header.epoch < self.epoch:
             what = f"block is of epoch {header.epoch}, which epoch {self.epoch} has ended: a stale sequencer wrote it"
             raise LedgerError(what, where=place)
-        if self._administrators is None and (header.epoch or header.certificate != NO_CERTIFICATE):
+        if self.administrators is None and (header.epoch or header.certificate != NO_CERTIFICATE):
             what = "header names an epoch or a certificate of administrators who are not known"
             raise LedgerError(what, where=place, do="give their public keys with --keys")
 
@@ -141,24 +141,24 @@ class ChainCheck:
             if starts:
                 raise LedgerError("an epoch start stands in an epoch under way", where=place)
             return
-        assert self._administrators is not None, "check_link lets no later epoch pass without administrators"
+        assert self.administrators is not None, "check_link lets no later epoch pass without administrators"
         if not starts or header.records != 1:
             raise LedgerError("epoch begins without an epoch start alone in its block", where=place)
         start = read_epoch_start(starts[0])
         entry = Entry(header.epoch, header.height, header.previous, header_hash(block.header_bytes), b"", start)
-        why = check_start(self._administrators, entry, self._links, _is_good, disaster=True)
+        why = check_start(self.administrators, entry, self._links, _is_good, disaster=True)
         if why:
             raise LedgerError(why, where=place)
-        who, needed = self._administrators.sequencer(header.epoch), self._administrators.quorum
+        who, needed = self.administrators.sequencer(header.epoch), self.administrators.quorum
         self.changes.append(EpochChange(header.epoch, header.height, who, len(start.promises), needed))
 
     def _check_administrators(self, chain_id: bytes, operator: bytes) -> None:
-        known = self._administrators
+        known = self.administrators
         if known is not None and (known.chain_id, known.sequencer_key(0)) != (chain_id, operator):
             raise LedgerError("the administrators given are of another chain", do="give the keys of this ledger")
 
     def _sequencer_key(self, epoch: int) -> bytes:
-        return self._administrators.sequencer_key(epoch) if self._administrators and epoch else self._operator
+        return self.administrators.sequencer_key(epoch) if self.administrators and epoch else self._operator
 
     def _check_signature(self, block: Block, place: str) -> None:
         if not self._operator:

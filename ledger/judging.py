@@ -9,6 +9,7 @@ from ledger.epochs import Entry, open_entry, tip_of
 from ledger.keys import is_signed_by, read_verifier
 from ledger.quorum import Administrators
 from ledger.replica_state import Sign
+from ledger.restart import Restart, take_snapshot
 from market.errors import LedgerError
 
 
@@ -52,6 +53,12 @@ class LedgerJudge:
         """The records of a lost sequencer's block under another epoch; raises LedgerError as `seal` does."""
         self._catch_up(below)
         return seal_again(self._audit.chain, block, epoch, certificate, self._require_key())
+
+    def snapshot(self) -> tuple[Restart, bytes]:
+        """What it knows behind the block judged last, and its signature for that; raises LedgerError without a key."""
+        chain, known = self._audit.chain, take_snapshot(self._audit)
+        message = known.message(self._audit.replayed.members.chain_id, chain.height - 1, chain.head)
+        return known, self._require_key()(message)
 
     def _catch_up(self, below: Sequence[Entry]) -> None:
         if tip_of(below).digest != self._tip:

@@ -5,7 +5,7 @@ begins an epoch and seals the records of the blocks that are left again, which t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ledger.messages import Append, Message, TakeOver
 from ledger.quorum import Administrators, Certificate
 from ledger.replica import Replica
 from ledger.replica_state import EVERYONE, State, replicated
+from ledger.restart import Restart
 from market.errors import LedgerError
 
 SLACK_S, SLOT_S = 2, 1800
@@ -86,6 +87,25 @@ class Panel:
                 self.epoch = epoch
                 return self._deliver(TakeOver(epoch), block, down)
         raise LedgerError("no administrator is left within reach", where=f"block {height}")
+
+    def sign_snapshot(self) -> Restart:
+        """What is known behind the newest block, signed by all who hold it and know the same.
+
+        Raises:
+            LedgerError: fewer than must sign do.
+        """
+        tip, signed, known = self._state.log[-1].digest, list[tuple[int, bytes]](), None
+        for number, seat in enumerate(self._seats):
+            log = seat.host.state.log
+            if number in self._lost or not log or log[-1].digest != tip:
+                continue
+            mine, signature = seat.judge.snapshot()
+            if known is None or mine.root == known.root:
+                known = mine
+                signed.append((number, signature))
+        if known is None or len(signed) < self._administrators.quorum:
+            raise LedgerError(f"{len(signed)} administrators know the same behind block {len(self.log) - 1}")
+        return replace(known, signatures=tuple(signed))
 
     def close(self) -> None:
         """Let go of the diaries."""
