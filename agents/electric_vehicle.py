@@ -67,9 +67,9 @@ class Driving:
     driving_wh: Int
 
 
-def common_vehicle(feeds_home: Mask, wear_mjpy_kwh: Int) -> Vehicle:
-    """The 40 kWh car of Energies 14/8309 for each element of the columns given."""
-    full = np.full_like(wear_mjpy_kwh, 1)
+def common_vehicle(has: Mask, feeds_home: Mask, wear_mjpy_kwh: Int) -> Vehicle:
+    """The 40 kWh car of Energies 14/8309 for each home that has one, (...,)."""
+    full = has.astype(np.int64)
     battery = Battery(
         power_wh=full * CAR_IN_WH,
         capacity_wh=full * (CAR_WH * CAR_HIGHEST_PPM // PPM),
@@ -179,7 +179,8 @@ def feed_limit(vehicle: Vehicle, stored_wh: Int, plugged: Mask, needed_wh: Int |
 def drive(vehicle: Vehicle, stored_wh: Int, driving_wh: Int) -> tuple[Int, Int]:
     """Stored energy after a trip, and what had to be charged away from home [Wh].
 
-    Driving uses the cells down to their lowest state of charge.
+    Driving uses the cells down to their lowest state of charge; a home without a car does not drive.
     """
-    used = np.minimum(driving_wh, np.maximum(stored_wh - vehicle.battery.lowest_wh, 0))
-    return stored_wh - used, driving_wh - used
+    driven = np.where(vehicle.battery.capacity_wh > 0, driving_wh, 0)
+    used = np.minimum(driven, np.maximum(stored_wh - vehicle.battery.lowest_wh, 0))
+    return stored_wh - used, driven - used

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from agents.hot_water import STANDING_LOSS_PPM, serve_heat, tank_heat_wh, tank_room
 from agents.scheduling import fill_in_order
 from market.slots import HALF_HOURS
 from market.units import PPM, Int
+
+Mask = npt.NDArray[np.bool_]
 
 DAY = HALF_HOURS.per_day
 FIRST, LENGTH = (46, 18), (16, 14)
@@ -56,9 +59,9 @@ class HeatPumpStep:
     held_wh: Int
 
 
-def common_heat_pump(filling: Int, litres: int = 370, power_wh: int = 500) -> HeatPump:
-    """A heater of 1 kW and 370 L (assumption: the usual size for a family) for each element of the column."""
-    size = np.ones_like(filling)
+def common_heat_pump(has: Mask, filling: Int, litres: int = 370, power_wh: int = 500) -> HeatPump:
+    """A heater of 1 kW and 370 L (assumption: the usual size for a family) for each home that has one, (...,)."""
+    size = has.astype(np.int64)
     return HeatPump(size * power_wh, size * tank_heat_wh(litres), size * STANDING_LOSS_PPM, filling)
 
 

@@ -114,7 +114,7 @@ def draw_vehicle(axis: Any) -> None:
 
 
 def _charge(rule: Charging, days: Series, plugged: Any, driving: Int) -> Int:
-    vehicle = common_vehicle(np.array([False]), np.array([0]))
+    vehicle = common_vehicle(np.array([True]), np.array([False]), np.array([0]))
     needed = needed_for_trip(vehicle, driving[None])
     stored, charged = np.array([17_000]), []
     for t in days.slot[: 3 * DAY]:
@@ -167,7 +167,7 @@ def draw_heat_pump(axis: Any) -> None:
 
 
 def _run_pump(filling: Filling, days: Series, surplus: Int) -> tuple[Int, Int]:
-    pump, cop = common_heat_pump(np.array([filling], np.int64)), cop_ppm(np.array([OUTDOOR_TENTHS]))
+    pump, cop = common_heat_pump(np.array([True]), np.array([filling], np.int64)), cop_ppm(np.array([OUTDOOR_TENTHS]))
     held, rows = np.array([6_000]), []
     for t in days.slot[: 3 * DAY]:
         ahead = slice(t, t + DAY)

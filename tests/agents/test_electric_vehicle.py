@@ -28,7 +28,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 def cars(feeds: tuple[bool, ...]) -> Vehicle:
     """Common cars, some of which feed the home."""
-    return common_vehicle(np.array(feeds), np.full(len(feeds), 10_000))
+    return common_vehicle(np.ones(len(feeds), bool), np.array(feeds), np.full(len(feeds), 10_000))
 
 
 @given(SEEDS)
@@ -170,3 +170,13 @@ def test_picked_cars_run_as_they_do_in_their_table(seed: int) -> None:
         alone = run_vehicle(pick_devices(vehicle, row), stored[:, row], wanted[:, row], plugged[:, row], needed[:, row])
         assert (alone[0] == passed[:, row]).all()
         assert (alone[1] == after[:, row]).all()
+
+
+def test_a_home_without_a_car_takes_gives_and_drives_nothing() -> None:
+    """Its trips, drawn for every party alike, are not counted as charged away."""
+    none = common_vehicle(np.array([False]), np.array([True]), np.array([0]))
+    one, zero = np.array([1]), np.array([0])
+    for wanted in (-500, 500):
+        assert [int(part[0]) for part in run_vehicle(none, zero, wanted * one, one == 1, 0)] == [0, 0]
+    assert [int(part[0]) for part in drive(none, zero, 9_000 * one)] == [0, 0]
+    assert charge_schedule(none, zero, 9_000 * one, np.ones((1, 2), bool), np.zeros((1, 2), int)).tolist() == [[0, 0]]

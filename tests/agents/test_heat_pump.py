@@ -19,7 +19,7 @@ BOTH = np.array([Filling.NIGHT, Filling.DAY], np.int64)
 def test_heat_is_accounted_for_to_the_wh(seed: int) -> None:
     """Heat made + backup + held = drawn + held after + standing loss; heat made is input times COP, rounded down."""
     dice = np.random.default_rng(seed)
-    pump = common_heat_pump(BOTH)
+    pump = common_heat_pump(BOTH >= 0, BOTH)
     held = dice.integers(0, pump.tank_wh + 1, (3, 2))
     for _ in range(30):
         demand, wanted = dice.integers(0, 4_000, (3, 2)), dice.integers(-50, 700, (3, 2))
@@ -43,7 +43,7 @@ def test_the_cop_follows_its_table_and_straight_lines_between() -> None:
 
 def day_of(filling: Filling, hours: int = 96) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two days of one heater run by its rolling plan: inputs, backups, tank; draws are largest in the evening."""
-    pump = common_heat_pump(np.array([filling], np.int64))
+    pump = common_heat_pump(np.array([True]), np.array([filling], np.int64))
     slots = np.arange(hours + DAY)
     demand = np.where((slots % DAY >= 36) & (slots % DAY < 44), 1_200, 60)
     surplus = np.maximum(1_500 - 150 * np.abs(slots % DAY - 24), 0)
@@ -89,7 +89,7 @@ def test_by_night_the_filling_ends_at_seven() -> None:
 def test_picked_heaters_run_as_they_do_in_their_table(seed: int) -> None:
     """A window on one heater plans and runs as the column does."""
     dice = np.random.default_rng(seed)
-    pump = common_heat_pump(BOTH)
+    pump = common_heat_pump(BOTH >= 0, BOTH)
     held, demand = dice.integers(0, 20_000, (3, 2)), dice.integers(0, 900, (3, 2, DAY))
     surplus, slots = dice.integers(0, 2_000, (3, 2, DAY)), np.arange(DAY) + int(dice.integers(0, DAY))
     cop = cop_ppm(dice.integers(-100, 300, (3, 1, DAY)))

@@ -141,7 +141,7 @@ def car_bounds(home: Home, slot: Slot) -> tuple[int, int, int]:
 
 def drive(home: Home, slot: Slot) -> int:
     """Take the trip; returns what is charged away from home."""
-    if home.car is None:
+    if home.car is None or home.car.most == 0:
         return 0
     used = min(slot.driving, max(home.car.stored - home.car.least, 0))
     home.car.stored -= used
