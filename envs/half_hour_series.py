@@ -29,7 +29,7 @@ LAST_CHANGE_HOUR = 3
 """Clocks change before this hour of a Sunday: at 01:00 in Britain, at 02:00 or 03:00 elsewhere."""
 NO_DAYLIGHT_SAVING = "Japan has no daylight saving time: give 48 half hours, or 24 hours, for every day"
 
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _START = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d):(\d\d)(?::00)?(.*)")
 
 
@@ -62,7 +62,9 @@ PV_KWH = Quantity("solar energy", "kWh", WH_PER_KWH, 1e6, "give kWh per slot, no
 PV_KW = Quantity("solar power", "kW", WH_PER_KWH, 2e6, "give kW, not W", is_power=True)
 YIELD_KWH = Quantity("solar yield", "kWh of one kW", WH_PER_KWH, 0.6, "one kW yields at most 0.5 kWh in a half hour")
 YIELD_W = Quantity("solar yield", "W of one kW", 1, 1_100, "one kW yields at most 1,000 W", is_power=True)
-PRICE_JPY = Quantity("price", "JPY/kWh", MJPY_PER_JPY, 999.99, "JEPX prices are 0.01 to 999.99 JPY/kWh", splits=False)
+PRICE_JPY = Quantity(
+    "price", "JPY/kWh", MJPY_PER_JPY, 999.99, "give JPY/kWh, not hundredths of a yen or JPY/MWh", splits=False
+)
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def make_series(
     for line, start, cells in rows:
         lines.append(line)
         starts.append(start)
-        table.append([_value(cell, kind, name, path, line) for cell, (name, kind) in zip(cells, kinds, strict=True)])
+        table.append(_values(cells, kinds, path, line))
     if len(lines) < 2:
         raise DataError("fewer than two rows of data", where=str(path), do="give the whole file")
     minutes = np.array(starts, np.int64)
@@ -224,17 +226,21 @@ def make_series(
     return Series(path, first, tuple(columns), values)
 
 
-def _value(cell: str, kind: Quantity, name: str, path: Path, line: int) -> float:
-    text = cell.strip()
-    if not text:
-        return np.nan
-    where = f"{path}: line {line}: {name}"
-    if not _NUMBER.fullmatch(text):
-        raise DataError(f"{text[:30]!r} is not a number", where=where, do="leave a missing value empty")
-    value = float(text)
-    if value < 0:
-        raise DataError(f"negative {kind.what} {text}", where=where, do="mend it or leave it empty")
-    return value
+def _values(cells: Sequence[str], kinds: Sequence[tuple[str, Quantity]], path: Path, line: int) -> list[float]:
+    """The numbers of a row, NaN where empty."""
+    values = []
+    for cell, (name, kind) in zip(cells, kinds, strict=True):
+        text = cell.strip()
+        if not text:
+            values.append(np.nan)
+        elif _NUMBER.fullmatch(text):
+            values.append(float(text))
+        else:
+            where = f"{path}: line {line}: {name}"
+            if text.startswith("-") and _NUMBER.fullmatch(text[1:]):
+                raise DataError(f"negative {kind.what} {text}", where=where, do="mend it or leave it empty")
+            raise DataError(f"{text[:30]!r} is not a number", where=where, do="leave a missing value empty")
+    return values
 
 
 def _check_most(

@@ -126,7 +126,8 @@ def check_size(series: Series, name: str, size: Size) -> None:
     known = known[known != MISSING]
     where = f"{series.path}: {name}"
     if not known.any():
-        raise DataError("the load is zero throughout", where=where, do="leave out a party without readings")
+        do = "leave out a party without readings, and give kWh of each row, not MWh"
+        raise DataError("the load is zero throughout", where=where, do=do)
     per_kw = SLOTS_PER_HOUR / WH_PER_KWH
     mean, top = float(known.mean()) * per_kw, float(known.max()) * per_kw
     year = mean * HOURS_PER_DAY * 365

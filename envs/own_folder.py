@@ -5,24 +5,24 @@
 | `prices.csv` | `start`, one column for each area of the scenario | JPY/kWh outside the market |
 | `solar.csv` | `start,kwh_per_kw` | kWh of one kW of PV in the row |
 | `weather.csv` | `date,hour,ghi_mj_m2,temp_c`, JMA's form; in place of `solar.csv` | MJ/m2, degrees Celsius |
-| `loads.csv`, or the `load_file` of a group | `start`, one column for each metered party | kWh in the row |
+| the `load_file` of a group of homes or stores | `start`, one column for each of its parties | kWh in the row |
 
-Each may be packed (`.csv.xz`) and each may be absent. All cover the scenario's fiscal year: episodes are drawn from a
-whole one (`envs.episode`). Times are Japanese local time (`envs.half_hour_series`).
+Each may be packed (`.csv.xz`) and each may be absent; groups may share a load file. All cover the scenario's fiscal
+year: episodes are drawn from a whole one (`envs.episode`). Times are Japanese local time (`envs.half_hour_series`).
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from agents.fleet import Role
-from envs.half_hour_series import LOAD_KWH, PRICE_JPY, YIELD_KWH, Series, settle_gaps
-from envs.load_files import CUSTOMER, HOME, SITE, Size, check_size, read_table
-from envs.population import fleet_of
+from envs.groups import HomesSpec, StoresSpec
+from envs.half_hour_series import LOAD_KWH, PRICE_JPY, YIELD_KWH, Quantity, Series, settle_gaps
+from envs.load_files import HOME, SITE, Size, check_size, read_table
+from envs.population import rows_of_groups
 from envs.published_year import check_price_level, yield_from_weather
 from envs.scenario import SCENARIO_FOLDER
 from envs.scenario_schema import Scenario
@@ -39,7 +39,8 @@ LEAST_YIELD_KWH = 300.0
 """A year's yield of one kW is above this; Kanto's is 1,100 to 1,200 kWh (JPEA), the rest is an assumption."""
 DARK_SLOTS = (*range(5), *range(44, 48))
 """Half hours of the day without sun anywhere in Japan all year: 22:00 to 02:30."""
-SIZES = {Role.HOME: HOME, Role.STORE: SITE}
+MOST_NAMED = 12
+"""Parties listed in a message."""
 
 
 @dataclass(frozen=True)
@@ -49,71 +50,74 @@ class OwnSeries:
     Attributes:
         outside_mjpy_kwh: (slots, areas) prices.
         solar_wh_per_kw: (slots,) yield.
-        party_load_wh: (slots,) load by party.
+        load_wh: (slots, parties) load by name of the group.
         files: the names of the files read.
     """
 
     outside_mjpy_kwh: Int | None = None
     solar_wh_per_kw: Int | None = None
-    party_load_wh: Mapping[str, Int] = field(default_factory=dict)
+    load_wh: Mapping[str, Int] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
 
 def folder_of(scenario: str | Path | Scenario) -> Path | None:
-    """The folder of a scenario given by path if it holds tables; None for one that comes with the package."""
+    """The folder of a scenario given by path; None for one that comes with the package."""
     if isinstance(scenario, Scenario) or not str(scenario).endswith(".toml"):
         return None
     folder = Path(scenario).parent
-    if folder.resolve() == SCENARIO_FOLDER.resolve():
-        return None
-    return folder if any(folder.glob("*.csv")) or any(folder.glob("*.csv.xz")) else None
+    return None if folder.resolve() == SCENARIO_FOLDER.resolve() else folder
 
 
 def read_own(scenario: Scenario, folder: Path) -> OwnSeries:
     """Every file of the folder, checked, over the scenario's fiscal year; raises DataError."""
-    series = open_series(scenario, folder)
-    outside = solar = None
-    loads: dict[str, Int] = {}
-    for name, table in series.items():
-        values = _whole_year(scenario, settle_gaps(table, fill=False))
-        if name == PRICES:
-            outside = _prices(scenario, table, values)
-        elif name == SOLAR:
-            solar = _solar(table, values)
-        else:
-            _check_parties(scenario, table, loads)
-            loads |= {party: values[:, column] for column, party in enumerate(table.names)}
+    series = dict(open_series(scenario, folder))
     files = [table.path.name for table in series.values()]
+    whole = {name: _whole_year(scenario, settle_gaps(table, fill=False)) for name, table in series.items()}
+    outside = _prices(scenario, series[PRICES], whole[PRICES]) if PRICES in series else None
+    solar = _solar(series[SOLAR], whole[SOLAR]) if SOLAR in series else None
     weather = find_file(folder, WEATHER)
-    if weather and solar is None:
+    if weather:
         solar = yield_from_weather(weather, scenario.fiscal_year, AREA_MODEL[scenario.site_area][1])
         files.append(weather.name)
+    loads = {}
+    for name, groups in load_files(scenario).items():
+        names = {group.name: scenario.party_names[rows_of_groups(scenario)[group.name]] for group in groups}
+        _check_columns(series[name], names)
+        for group in groups:
+            size = HOME if isinstance(group, HomesSpec) else SITE
+            loads[group.name] = _load(series[name], whole[name], names[group.name], size)
     return OwnSeries(outside, solar, loads, tuple(files))
 
 
-def open_series(scenario: Scenario, folder: Path) -> dict[str, Series]:
-    """The half-hour files of the folder by name, gaps as they are; raises DataError."""
+def open_series(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Series]]:
+    """The half-hour files of the folder one by one, with their names, gaps as they are; raises DataError."""
     if find_file(folder, SOLAR) and find_file(folder, WEATHER):
         raise DataError(f"both {SOLAR} and {WEATHER} are there", where=str(folder), do="leave one of them there")
-    kinds = {PRICES: PRICE_JPY, SOLAR: YIELD_KWH} | dict.fromkeys(load_files(scenario), LOAD_KWH)
-    named = set(load_files(scenario)) - {LOADS}
-    found = {}
-    for name, kind in kinds.items():
+    loads = load_files(scenario)
+    if LOADS not in loads and find_file(folder, LOADS):
+        do = f'write load_file = "{LOADS}" in the groups it is for, or rename it'
+        raise DataError("no group of the scenario names this file", where=str(folder / LOADS), do=do)
+    for name in (PRICES, SOLAR, *loads):
         path = find_file(folder, name)
-        if path is None and name in named:
-            raise DataError("the load file of a group is not there", where=str(folder / name), do="add it")
+        if path is None and name in loads:
+            where = str(folder / name)
+            raise DataError(f"the load file of group {loads[name][0].name!r} is not there", where=where, do="add it")
         if path is not None:
-            found[name] = read_table(path, kind)
+            yield name, read_table(path, kind_of(name))
+
+
+def kind_of(name: str) -> Quantity:
+    """What the columns of a file of that name hold."""
+    return {PRICES: PRICE_JPY, SOLAR: YIELD_KWH}.get(name.removesuffix(".xz"), LOAD_KWH)
+
+
+def load_files(scenario: Scenario) -> dict[str, list[HomesSpec | StoresSpec]]:
+    """The groups of homes and stores whose loads are given, by file."""
+    found: dict[str, list[HomesSpec | StoresSpec]] = {}
+    for group in (*scenario.homes, *scenario.stores):
+        if group.load_file:
+            found.setdefault(group.load_file, []).append(group)
     return found
-
-
-def load_files(scenario: Scenario) -> tuple[str, ...]:
-    """Files with loads: those that groups of the scenario name, and `loads.csv`."""
-    named = []
-    for groups in (scenario.homes, scenario.stores):
-        for group in groups if isinstance(groups, tuple) else (groups,):
-            named.append(getattr(group, "load_file", None) or LOADS)
-    return tuple(dict.fromkeys([*named, LOADS]))
 
 
 def find_file(folder: Path, name: str) -> Path | None:
@@ -122,16 +126,6 @@ def find_file(folder: Path, name: str) -> Path | None:
     if len(found) > 1:
         raise DataError(f"both {name} and {name}.xz are there", where=str(folder), do="leave one of them there")
     return found[0] if found else None
-
-
-def metered_parties(scenario: Scenario) -> dict[str, Size]:
-    """The parties that use energy, and the size each can have."""
-    fleet = fleet_of(scenario)
-    return {
-        name: SIZES.get(Role(int(fleet.role[row])), CUSTOMER)
-        for row, name in enumerate(fleet.names)
-        if fleet.load_wh[row] > 0
-    }
 
 
 def fiscal_days(scenario: Scenario) -> tuple[date, int]:
@@ -186,16 +180,24 @@ def _solar(series: Series, values: Int) -> Int:
     return np.ascontiguousarray(solar)
 
 
-def _check_parties(scenario: Scenario, series: Series, before: Mapping[str, Int]) -> None:
-    """Every column is a party that uses energy, stands in one file only, and has a size such a party can have."""
-    known = metered_parties(scenario)
+def _check_columns(series: Series, parties: Mapping[str, tuple[str, ...]]) -> None:
+    """The columns are the parties of the groups that name the file, each once and no other."""
+    where = f"{series.path}: line 1"
+    due = [name for names in parties.values() for name in names]
     for name in series.names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+        if name not in due:
+            near = difflib.get_close_matches(name, due, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            some = ", ".join(list(known)[:12]) + (", ..." if len(known) > 12 else "")
-            what = f"column {name!r} is no party that uses energy"
-            raise DataError(what, where=f"{series.path}: line 1", do=f"{hint}parties: {some}")
-        if name in before:
-            raise DataError(f"party {name!r} stands in two files", where=str(series.path), do="give its load once")
-        check_size(series, name, known[name])
+            some = ", ".join(due[:MOST_NAMED]) + (", ..." if len(due) > MOST_NAMED else "")
+            what = f"column {name!r} is no party of group {' or '.join(map(repr, parties))}"
+            raise DataError(what, where=where, do=f"{hint}parties: {some}")
+    for name in due:
+        if name not in series.names:
+            raise DataError(f"no column for party {name!r}", where=where, do="add it, or lower the count of its group")
+
+
+def _load(series: Series, values: Int, names: tuple[str, ...], size: Size) -> Int:
+    """Load of parties in their order, (slots, parties); raises DataError for an impossible size."""
+    for name in names:
+        check_size(series, name, size)
+    return np.ascontiguousarray(values[:, [series.names.index(name) for name in names]])

@@ -5,7 +5,7 @@ does not run over: the synthetic year goes on, a year from files repeats the day
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ class PublicYear:
         solar_wh_per_kw: (slots,) yield of one kW of PV at the site.
         household_ppm: (slots,) household load, 1,000,000 is the mean slot of the year.
         store_ppm: (slots,) the same for stores.
-        party_load_wh: (slots,) metered load of parties by name [Wh]; the others' is drawn.
+        load_wh: (slots, parties) measured loads of groups by name [Wh]; those of other groups are drawn.
     """
 
     source: str
@@ -43,10 +43,10 @@ class PublicYear:
     solar_wh_per_kw: Int
     household_ppm: Int
     store_ppm: Int
-    party_load_wh: Mapping[str, Int] = field(default_factory=dict)
+    load_wh: Mapping[str, Int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for series in (*self._series, *self.party_load_wh.values()):
+        for series in (*self._series, *self.load_wh.values()):
             series.setflags(write=False)
 
     @property
@@ -61,21 +61,15 @@ class PublicYear:
 
     @cached_property
     def content_digest(self) -> str:
-        """SHA-256 over the first slot, shapes and values of all series and names of metered parties, in hexadecimal."""
+        """SHA-256 over the first slot, shapes and values of all series and names of measured groups, in hexadecimal."""
         content = hashlib.sha256(b"digitalgrid-public-year/1\n%d\n" % self.first_slot)
         for series in self._series:
             content.update(repr(series.shape).encode())
             content.update(np.ascontiguousarray(series, "<i8").tobytes())
-        for name in sorted(self.party_load_wh):
+        for name in sorted(self.load_wh):
             content.update(repr(name).encode())
-            content.update(np.ascontiguousarray(self.party_load_wh[name], "<i8").tobytes())
+            content.update(np.ascontiguousarray(self.load_wh[name], "<i8").tobytes())
         return content.hexdigest()
-
-    def metered_load(self, names: Sequence[str]) -> tuple[Int, Int]:
-        """Rows of `names` that have a metered load, (n,), and these loads, (n, slots) [Wh]."""
-        rows = [row for row, name in enumerate(names) if name in self.party_load_wh]
-        loads = [self.party_load_wh[names[row]] for row in rows]
-        return np.array(rows, np.int64), np.array(loads, np.int64).reshape(len(rows), self.slots)
 
     @property
     def _series(self) -> tuple[Int, ...]:
@@ -94,13 +88,13 @@ def public_year(
     own = read_own(scenario, folder) if folder else OwnSeries()
     outside, solar, source = _outside_and_sun(scenario, own, data_dir, seed)
     return PublicYear(
-        source="; ".join((*own.files, source)) if own.files else source,
+        source="; ".join(filter(None, (", ".join(own.files), source))),
         first_slot=HALF_HOURS.first_of(first_day),
         outside_mjpy_kwh=outside,
         solar_wh_per_kw=solar,
         household_ppm=household_shape_ppm(first_day, days + EXTRA_DAYS, days),
         store_ppm=store_shape_ppm(first_day, days + EXTRA_DAYS, days),
-        party_load_wh={name: _with_extra_days(load) for name, load in own.party_load_wh.items()},
+        load_wh={name: _with_extra_days(load) for name, load in own.load_wh.items()},
     )
 
 
@@ -108,7 +102,7 @@ def _outside_and_sun(scenario: Scenario, own: OwnSeries, data_dir: Path | None, 
     """Prices, yield, and where those of them come from that are not the folder's own."""
     outside, solar = own.outside_mjpy_kwh, own.solar_wh_per_kw
     if outside is not None and solar is not None:
-        return _with_extra_days(outside), _with_extra_days(solar), "usual load shapes"
+        return _with_extra_days(outside), _with_extra_days(solar), ""
     if data_dir is None:
         first_day, days = fiscal_days(scenario)
         drawn = draw_year(first_day, days + EXTRA_DAYS, scenario.areas, scenario.site_area, seed)

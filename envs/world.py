@@ -97,7 +97,7 @@ class World:
         folder: where a `full` ledger is written.
         warm_up_days: first days that the tally leaves out.
         external: public keys of devices outside this process by (world, party); `full` ledger only.
-        loads: measured loads by group name, (slots of the year, parties) [Wh]; drawn where absent.
+        loads: measured loads by group name, (slots of the year, parties) [Wh]; the year's if None, drawn where absent.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class World:
         self.year = year or public_year(scenario, None)
         self.days = days or scenario.episode_days
         self.held_out, self.mode, self.folder, self.external = held_out, ledger, folder, external
-        self.loads = dict(loads or {})
+        self.loads = dict(self.year.load_wh if loads is None else loads)
         self.warm_up = warm_up_days * HALF_HOURS.per_day
         self.calendar = HALF_HOURS
         self.slots = self.days * self.calendar.per_day

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from experiments import cli_backtest, cli_bench, cli_clear, cli_ledger
+from experiments import cli_backtest, cli_bench, cli_clear, cli_ledger, cli_scenarios
 from experiments.cli_studies import add_verbs
 from market.errors import DigitalGridError
 
@@ -50,6 +50,7 @@ cli_clear.add_verbs(app, bench_app)
 cli_bench.add_verbs(bench_app)
 cli_ledger.add_verbs(ledger_app)
 app.add_typer(cli_backtest.backtest_app, name="backtest")
+app.add_typer(cli_scenarios.scenarios_app, name="scenarios")
 
 Scenario = Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")]
 Design = Annotated[str, typer.Option(help="Market design; `digitalgrid designs` lists them.")]
@@ -259,18 +260,6 @@ def report(
 
 
 @app.command()
-def scenarios(as_json: Json = False) -> None:
-    """List the scenarios that come with the package.
-
-    Example: `digitalgrid scenarios`
-    """
-    from envs.scenario import known_scenarios, load_scenario
-
-    titles = {name: load_scenario(name).title for name in known_scenarios()}
-    _print_names(titles, as_json)
-
-
-@app.command()
 def demo(
     data: Data = None,
     out: Out = None,
@@ -306,14 +295,6 @@ def _order(
 
 def _print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
-
-
-def _print_names(lines: dict[str, str], as_json: bool) -> None:
-    if as_json:
-        _print_json(lines)
-        return
-    for name, text in lines.items():
-        typer.echo(f"{name:<14} {text}")
 
 
 def _show(result: Any, as_json: bool) -> None:

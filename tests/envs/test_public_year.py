@@ -286,6 +286,11 @@ def delete(number: int) -> Callable[[list[str]], object]:
         (replace(9, "2018-04-01,8,900,5,7,1000"), ("line 9", "out of range")),
         (replace(9, "2018-04-01,8,900"), ("line 9", "3 cells under a header of 6")),
         (lambda lines: lines.clear(), ("line 1", "'date' is missing")),
+        (lambda lines: lines.__delitem__(slice(47, 49)), ("2018-04-01 has 46 half hours", "daylight saving", "Japan")),
+        (lambda lines: lines.__delitem__(slice(5, 7)), ("2018-04-01 has 46 half hours", "daylight saving")),
+        (lambda lines: lines.__setitem__(slice(7, 7), lines[5:7]), ("2018-04-01 has 50 half hours", "Japan")),
+        (lambda lines: lines.insert(49, "2018-04-01,49,900,5,7,8"), ("2018-04-01 has 50 half hours", "Japan")),
+        (delete(53), ("line 53", "2018-04-02 slot 4 is missing")),
     ],
 )
 def test_a_wrong_price_file_is_refused_by_line(
@@ -311,6 +316,8 @@ def test_a_wrong_price_file_is_refused_by_line(
         (replace(13, "2018-04-01,12,99,1"), ("line 13", "temp_c", "out of range")),
         (replace(13, "2018-04-01,12,15,"), ("line 13", "ghi_mj_m2", "blank by day")),
         (lambda lines: lines.pop(), ("ends before 2019-03-31 hour 24",)),
+        (delete(25), ("2018-04-01 has 23 hours", "daylight saving", "Japan")),
+        (replace(26, "2018-04-01,25,15,"), ("2018-04-01 has 25 hours", "daylight saving")),
     ],
 )
 def test_a_wrong_weather_file_is_refused_by_line(
@@ -322,6 +329,27 @@ def test_a_wrong_weather_file_is_refused_by_line(
     assert WEATHER in line
     for part in parts:
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [(100, "not hundredths of a yen or JPY/MWh"), (0.01, "not thousands of yen or JPY/Wh")],
+)
+def test_prices_in_another_unit_are_named(folder: Path, times: float, words: str) -> None:
+    """A year in hundredths of a yen passes cell by cell: its median gives it away."""
+    first, *rows = spot_lines()
+    cells = (line.rsplit(",", 2) for line in rows)
+    lines = [first, *(f"{head},{float(a) * times:.2f},{float(b) * times:.2f}" for head, a, b in cells)]
+    write(folder, SPOT, lines)
+    assert words in refusal(prices, folder)
+
+
+def test_irradiation_in_kilowatt_hours_is_named(folder: Path) -> None:
+    """The sunniest hour of a year has more than 1.5 MJ/m2, and no more than 1.1 kWh/m2."""
+    rows = (line.rsplit(",", 1) for line in weather_lines())
+    lines = [f"{head},{f'{float(sun) / 3.6:.2f}' if sun[:1].isdigit() else sun}" for head, sun in rows]
+    write(folder, WEATHER, lines)
+    assert "not kWh/m2" in refusal(solar, folder)
 
 
 def test_a_value_marked_nearly_complete_counts_as_it_is(folder: Path) -> None:
