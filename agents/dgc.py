@@ -1,19 +1,30 @@
-"""DGCs as Mesa agents: each is a window on one row of the world's columns and keeps nothing itself.
+"""DGCs as Mesa agents: each is a window on rows of the world's columns and keeps nothing itself.
 
 Mesa keeps discarded models alive, so a model is built once and refilled; an agent stays valid because it reads the
-columns anew at every access. `decide` writes the agent's own row of the action columns with its own policy; the order
-in which agents decide does not matter, since nobody sees another's action before all have decided.
+columns anew at every access. `decide` writes the agent's own row of the action columns; the order in which agents
+decide does not matter, since nobody sees another's action before all have decided. What a policy does is asked of
+the model, which lets each policy act once a step for all rows that hold it: the action of a row does not depend on
+the batch (law 7).
+
+The model offers `world`, `group`, `parties`, `proposals`, `table` and `money_ujpy` as `envs.society.Society` does.
 """
 
 from typing import Any, Protocol
 
 import mesa
 import numpy as np
+import numpy.typing as npt
+from mesa.agent import AgentSet
 
 from agents.fleet import ROLE_NAMES, Fleet, Role
 from agents.observing import Floats
-from agents.policies import Policy, Stream
-from market.units import Int
+from agents.policies import Policy
+from agents.quoting import ACTIONS
+from market.errors import ConfigError
+from market.units import UJPY_PER_JPY, Int
+
+NO_GROUP = -1
+"""Marks a party that belongs to no balancing group."""
 
 
 class Columns(Protocol):
@@ -22,6 +33,7 @@ class Columns(Protocol):
     fleet: Fleet
     stored_wh: Int
     reading_wh: Int
+    plan_wh: Int
     position_wh: Int
     t: int
 
@@ -29,12 +41,38 @@ class Columns(Protocol):
         """Observations of a role's parties (worlds, parties of the role, features)."""
         ...
 
-    def stream(self, role: Role) -> Stream:
-        """The dice of a role's parties at this step."""
-        ...
+
+class Window(mesa.Agent):  # type: ignore[misc]  # mesa is not typed
+    """What all agents share: they look into the columns, and what they show cannot be set."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        shown = getattr(type(self), name, None)
+        if isinstance(shown, property) and shown.fset is None:
+            raise ConfigError(
+                f"{name} of {self.name} cannot be set: an agent is a window", do="set its policy or its action"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def columns(self) -> Columns:
+        """The world the agent looks into."""
+        columns: Columns = self.model.world
+        return columns
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        raise NotImplementedError
+
+    def decide(self) -> None:
+        """Nothing: who sends no orders has nothing to decide."""
+
+    def remove(self) -> None:
+        """Refused: a row cannot leave the columns; raises ConfigError."""
+        raise ConfigError(f"{self.name} cannot be removed: its row stays", do="open a scenario without it")
 
 
-class Party(mesa.Agent):  # type: ignore[misc]  # mesa is not typed
+class Party(Window):
     """A window on one party: its devices, contracts and money.
 
     Args:
@@ -44,77 +82,104 @@ class Party(mesa.Agent):  # type: ignore[misc]  # mesa is not typed
 
     def __init__(self, model: Any, row: int) -> None:
         super().__init__(model)
-        self.row = row
+        self._row = row
+        self._role = Role(int(model.world.fleet.role[row]))
 
     @property
-    def columns(self) -> Columns:
-        """The world the agent is a row of."""
-        columns: Columns = self.model.world
-        return columns
+    def row(self) -> int:
+        """Row in the columns."""
+        return self._row
 
     @property
     def name(self) -> str:
         """Name in the scenario."""
-        return self.columns.fleet.names[self.row]
+        return self.columns.fleet.names[self._row]
 
     @property
     def role(self) -> Role:
         """What the party is."""
-        return Role(int(self.columns.fleet.role[self.row]))
+        return self._role
 
     @property
     def role_name(self) -> str:
         """The role in words, for grouping."""
-        return ROLE_NAMES[self.role]
+        return ROLE_NAMES[self._role]
+
+    @property
+    def group(self) -> int:
+        """Its balancing group, NO_GROUP without."""
+        return int(self.model.group[self._row])
+
+    @property
+    def stored_wh(self) -> int:
+        """Energy in the battery [Wh]; 0 without one."""
+        return int(self.columns.stored_wh[0, self._row])
 
     @property
     def position_wh(self) -> Int:
         """Net contracted energy from the current slot on (slots,) [Wh], + is import."""
-        return self.columns.position_wh[0, self.row, self.columns.t :]
+        return self.columns.position_wh[0, self._row, self.columns.t :]
 
     @property
     def last_reading_wh(self) -> int:
         """Metered net energy of the slot delivered last [Wh], + is import; 0 before the first."""
-        return int(self.columns.reading_wh[0, self.row]) if self.columns.t else 0
+        return int(self.columns.reading_wh[0, self._row]) if self.columns.t else 0
+
+    @property
+    def last_deviation_wh(self) -> int:
+        """That reading less the plan [Wh], + is short; 0 before the first."""
+        t = self.columns.t
+        return self.last_reading_wh - int(self.columns.plan_wh[0, self._row, t - 1]) if t else 0
 
     @property
     def money_jpy(self) -> float:
         """Money accrued since the episode began, wear included [JPY]."""
-        return float(self.model.money_jpy[self.row])
+        return int(self.model.money_ujpy[self._row]) / UJPY_PER_JPY
 
 
 class DGC(Party):
-    """A party that bids."""
+    """A party that bids: by its policy, or as a subclass decides."""
 
-    def __init__(self, model: Any, row: int, policy: Policy) -> None:
-        super().__init__(model, row)
-        self.policy = policy
+    @property
+    def policy(self) -> Policy:
+        """What proposes its actions."""
+        held: Policy = self.model.proposals.policy_of(self._row)
+        return held
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        """Let it bid by another one from now on; raises ConfigError for what is none."""
+        self.model.proposals.give(self._row, policy)
 
     @property
     def observation(self) -> Floats:
         """What this DGC sees now (features,)."""
-        seen: Floats = self.columns.observe(self.role)[0, self._own]
+        own = np.searchsorted(self.columns.fleet.rows(self._role), self._row)
+        seen: Floats = self.columns.observe(self._role)[0, own]
         return seen
 
     @property
-    def _own(self) -> int:
-        """Which of its role's parties it is."""
-        return int(np.searchsorted(self.columns.fleet.rows(self.role), self.row))
+    def action(self) -> Floats:
+        """Its row of the action columns (ACTIONS,), as the step that comes next will take it."""
+        own: Floats = self.model.table[0, self._row]
+        return own
+
+    @action.setter
+    def action(self, action: npt.ArrayLike) -> None:
+        """Write the row; raises ConfigError for another number of numbers."""
+        numbers = np.asarray(action, np.float32)
+        if numbers.shape != (ACTIONS,):
+            raise ConfigError(f"an action of {self.name} has shape {numbers.shape}", do=f"give {ACTIONS} numbers")
+        self.model.proposals.check_acts(self._row)
+        self.model.table[0, self._row] = numbers
 
     def decide(self) -> None:
-        """Write this DGC's row of the action columns with its own policy."""
-        dice = self.columns.stream(self.role)
-        own = Stream(dice.seed, dice.world[:1], dice.party[self._own : self._own + 1], dice.slot[:1])
-        self.model.actions[self.role][0, self._own] = self.policy.act(self.observation[None, None], own)[0, 0]
+        """Write this DGC's row of the action columns: what its policy proposes."""
+        self.model.table[0, self._row] = self.model.proposals.of(self._row)
 
 
 class Home(DGC):
     """A home with PV and a battery."""
-
-    @property
-    def stored_wh(self) -> int:
-        """Energy in the battery [Wh]."""
-        return int(self.columns.stored_wh[0, self.row])
 
 
 class Store(DGC):
@@ -129,9 +194,84 @@ class Retailer(Party):
     """The area's supplier of last resort; it sends no orders."""
 
 
-DGC_CLASSES: dict[Role, type[DGC]] = {
+class ServiceProvider(Window):
+    """The representative (代表契約者) of a balancing group: a window on the rows of its members.
+
+    Its figures are sums over the members, so it is no party of its own: whoever adds up parties leaves it out.
+    Source: paper items 64 and 65.
+
+    Args:
+        model: the society.
+        group: number of the group, from 0.
+    """
+
+    def __init__(self, model: Any, group: int) -> None:
+        super().__init__(model)
+        self._group = group
+        self._rows = np.flatnonzero(model.group == group)
+
+    @property
+    def role_name(self) -> str:
+        """Not a role of a party; for grouping."""
+        return "service-provider"
+
+    @property
+    def rows(self) -> Int:
+        """Rows of the members, in order."""
+        return self._rows
+
+    @property
+    def members(self) -> AgentSet:
+        """The members as agents."""
+        return AgentSet([self.model.parties[row] for row in self._rows], random=self.model.random)
+
+    @property
+    def name(self) -> str:
+        """Numbered from one."""
+        return f"service-provider-{self._group + 1}"
+
+    @property
+    def group(self) -> int:
+        """The group it represents."""
+        return self._group
+
+    @property
+    def stored_wh(self) -> int:
+        """Energy in the members' batteries [Wh]."""
+        return int(self.columns.stored_wh[0, self._rows].sum())
+
+    @property
+    def position_wh(self) -> Int:
+        """Net contracted energy of the group from the current slot on (slots,) [Wh]; trade within it cancels out."""
+        return np.asarray(self.columns.position_wh[0, self._rows, self.columns.t :].sum(0))
+
+    @property
+    def last_reading_wh(self) -> int:
+        """Sum of the members' readings of the slot delivered last [Wh]; 0 before the first."""
+        return int(self.columns.reading_wh[0, self._rows].sum()) if self.columns.t else 0
+
+    @property
+    def last_deviation_wh(self) -> int:
+        """That sum less the sum of the plans [Wh], + is short: what members miss and leave over offsets."""
+        t = self.columns.t
+        return self.last_reading_wh - int(self.columns.plan_wh[0, self._rows, t - 1].sum()) if t else 0
+
+    @property
+    def money_jpy(self) -> float:
+        """Money the members accrued since the episode began [JPY]."""
+        return int(self.model.money_ujpy[self._rows].sum()) / UJPY_PER_JPY
+
+
+PARTY_CLASSES: dict[Role, type[Party]] = {
     Role.HOME: Home,
     Role.STORE: Store,
     Role.SOLAR: Generator,
     Role.THERMAL: Generator,
+    Role.RETAILER: Retailer,
 }
+
+
+def group_of_party(fleet: Fleet) -> Int:
+    """Balancing group of each party (parties,): the fleet's own column where it names any, else its retailer's area."""
+    given: Int | None = getattr(fleet, "group", None)
+    return fleet.area if given is None or (given == NO_GROUP).all() else given

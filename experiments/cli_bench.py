@@ -1,4 +1,4 @@
-"""`digitalgrid bench envs`, `market`, `ledger` and `peers`; `experiments.cli` puts them under its own `bench`."""
+"""`digitalgrid bench agents`, `envs`, `market`, `ledger`, `peers`; `experiments.cli` puts them under its `bench`."""
 
 import json
 import os
@@ -47,6 +47,32 @@ def bench_ledger(seed: Seed = 0, as_json: Json = False) -> None:
     _show(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
 
 
+def bench_agents(
+    agents: Annotated[int, typer.Option(min=1, help="Homes, each an agent.")] = 10_000,
+    seed: Seed = 0,
+    as_json: Json = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG file: draw the time of a step of 10 homes and more, and print no table.")
+    ] = None,
+) -> None:
+    """Devices as columns against Mesa agents with state of their own, and a Mesa society against its bare world.
+
+    Takes half a minute with 10,000 agents. Both sides must end with the same integers.
+    Example: `digitalgrid bench agents --agents 10000`
+    """
+    from experiments.bench_agents import bench_agents as verb
+    from experiments.bench_agents import time_sizes
+    from experiments.screen import with_progress
+
+    if picture:
+        from experiments.agents_picture import save_sizes
+
+        save_sizes(with_progress("measuring", lambda progress: time_sizes(agents, seed, progress)), picture)
+        typer.echo(str(picture))
+        return
+    _show(with_progress("measuring", lambda progress: verb(agents, seed, progress)), as_json)
+
+
 def bench_peers(
     folder: Annotated[
         Path | None, typer.Option(help="Where the libraries are installed; a cache folder of yours if not given.")
@@ -70,6 +96,7 @@ def bench_peers(
 def add_verbs(bench_app: typer.Typer) -> None:
     """Put the verbs of this file under `bench`."""
     verbs: dict[str, Callable[..., None]] = {
+        "agents": bench_agents,
         "envs": bench_envs,
         "market": bench_market,
         "ledger": bench_ledger,
