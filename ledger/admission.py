@@ -4,10 +4,11 @@ Rows are checked on columns of all worlds at once, the same in every ledger mode
 clock: gate not closed, slot open in this design.
 
 Envelopes are checked cheapest first: length, magic, version; chain; key known and not revoked; sequence; age; number of
-rows; and the signature last, before anything is changed by them. Sequences only grow; they need not be without gaps, as
-networks lose messages. A key speaks once a step. What it sent before and sends again gets the answer of the first time;
-what it says otherwise under the same sequence is refused and kept as evidence. The limits count only what a key signed:
-junk under a stranger's key id takes nothing from the stranger.
+rows; and the signature last, before anything is changed by them. Of one key id no more than `CHECKS` signatures are
+checked in a step, so that junk costs no more; what comes behind is refused unread (FLOODED). Sequences only grow; they
+need not be without gaps, as networks lose messages. A key speaks once a step. What it sent before and sends again gets
+the answer of the first time; what it says otherwise under the same sequence is refused and kept as evidence. The other
+limits count only what a key signed: up to that many checks, junk under a stranger's key id takes nothing from him.
 
 An envelope for another step than the current one is kept, but all its rows are closed and its plan and reading unheard;
 one more than `NOT_AFTER` steps old is refused, so that nobody hoards statements of a device.
@@ -46,6 +47,9 @@ CHAIN, KEY_ID, SEQUENCE, SLOT, ROWS = slice(5, 21), slice(21, 37), slice(37, 45)
 """Where an envelope's chain, key, sequence, slot and number of rows stand."""
 NOT_AFTER = 4
 """Steps after its own in which an envelope may still come in."""
+CHECKS = 16
+"""Signatures checked of one key id in a step: an honest device sends one, and again while it hears no answer; about a
+millisecond of a core at worst (assumption)."""
 ROW_BITS = 16
 """A party's step has fewer than 2^16 rows."""
 
@@ -137,19 +141,16 @@ def admit_envelopes(
     """
     known = Remembered() if remembered is None else remembered
 
-    def look(envelope: bytes) -> tuple[Refusal, bool | None]:
-        """The code by all other rules, and whether the signature is good where that matters."""
-        code = judge(registry, chain_id, last_sequence, envelope, slot)
-        recalled = code == Refusal.OLD_SEQUENCE and known.find(envelope[KEY_ID], _sequence(envelope))
-        return code, _is_signed(registry, envelope) if code == Refusal.ADMITTED or recalled else None
-
+    codes, due = _choose_checks(registry, chain_id, last_sequence, envelopes, slot, known)
     # nothing changes before all have been looked at, so the order among threads does not show
-    looked = in_parallel(look, envelopes)
-    codes = [code for code, _ in looked]
+    checked = in_parallel(lambda index: _is_signed(registry, envelopes[index]), due)
+    looked: list[bool | None] = [None] * len(envelopes)
+    for index, good in zip(due, checked, strict=True):
+        looked[index] = good
     heard: list[tuple[int, bytes]] = []
     evidence: list[bytes] = []
     turn: set[bytes] = set()
-    for index, (envelope, (_, signed)) in enumerate(zip(envelopes, looked, strict=True)):
+    for index, (envelope, signed) in enumerate(zip(envelopes, looked, strict=True)):
         if signed is None:
             continue
         key_id, sequence = envelope[KEY_ID], _sequence(envelope)
@@ -171,6 +172,29 @@ def admit_envelopes(
     heard.sort()
     hashes = [record_id(envelope) for envelope, code in zip(envelopes, codes, strict=True) if code]
     return _read(heard, np.array(codes, np.uint8), hashes, slot, evidence)
+
+
+def _choose_checks(
+    registry: Registry,
+    chain_id: bytes,
+    last_sequence: Mapping[bytes, int],
+    envelopes: Sequence[bytes],
+    slot: int,
+    known: Remembered,
+) -> tuple[list[Refusal], list[int]]:
+    """Codes by all rules but the signature, and which envelopes' signatures matter: the first few of each key id."""
+    codes, due, checks = list[Refusal](), list[int](), dict[bytes, int]()
+    for index, envelope in enumerate(envelopes):
+        code = judge(registry, chain_id, last_sequence, envelope, slot)
+        key_id = envelope[KEY_ID]
+        if code == Refusal.ADMITTED or (code == Refusal.OLD_SEQUENCE and known.find(key_id, _sequence(envelope))):
+            checks[key_id] = checks.get(key_id, 0) + 1
+            if checks[key_id] <= CHECKS:
+                due.append(index)
+            else:
+                code = Refusal.FLOODED
+        codes.append(code)
+    return codes, due
 
 
 def judge(

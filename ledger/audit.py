@@ -212,6 +212,7 @@ class WorldAudit:
             genesis, members, calendar, opening, programs = self.front
             self.stand_ins = check_programs(read_programs(programs), self._trust_source)
             self._replay = Replay(genesis, members, calendar, opening)
+            self._replay.administrators = self.chain.administrators
 
     def _take_end(self, body: bytes) -> None:
         replay = self.replayed

@@ -23,7 +23,9 @@ from ledger.content import StepRecord, advance_heads, step_bytes
 from ledger.encoding import ABSENT, MAX_ROWS, SIGNATURE_BYTES, encode_bodies, signed_message
 from ledger.journal import Journal
 from ledger.keys import OPERATOR, Signer, sign_all, simulation_chain_id, simulation_signer
+from ledger.limits import limit_rows
 from ledger.programs import installed_programs
+from ledger.quorum import Administrators
 from ledger.records import Members, RecordType, StepBody
 from ledger.registrations import Authority, register
 from ledger.registry import Registry
@@ -217,7 +219,8 @@ class FullKeeper(DigestKeeper):
 
     `external` maps (world, party) to the public key of a device outside this process, whose envelopes
     come in through `admit`; every other party is a simulated device with a key derived from the world's.
-    `open_store` is given the folder of a world and gives what its blocks are written to.
+    `open_store` is given the folder of a world and gives what its blocks are written to. `administrators` by world are
+    those who may revoke keys by quorum.
     """
 
     signs = True
@@ -231,6 +234,7 @@ class FullKeeper(DigestKeeper):
     ) -> None:
         super().__init__(worlds)
         self._open_store = open_store
+        self.administrators: dict[int, Administrators] = {}
         self._external = dict(external or {})
         self._books = [self._open(world, folder) for world in range(len(worlds.start))]
 
@@ -288,6 +292,10 @@ class FullKeeper(DigestKeeper):
             heard_reading[world, hearing.party] = hearing.reading
         heard = np.concatenate(tables)
         codes = self._check(now, heard, arrival)
+        for world, book in enumerate(self._books):
+            if limits := book.registry.limits():
+                mine = heard["world"] == world
+                codes[mine] = limit_rows(codes[mine], heard[mine], limits)
         close_late(codes, np.concatenate(late))
         return Admitted(heard, codes, heard_plan, heard_reading, self._silent())
 
@@ -308,7 +316,8 @@ class FullKeeper(DigestKeeper):
     def authority(self, world: int) -> Authority:
         """What registrations of a world are held against."""
         book = self._books[world]
-        return Authority(book.chain_id, book.operator.public_key, self.worlds.rules.parties)
+        known = self.administrators.get(world)
+        return Authority(book.chain_id, book.operator.public_key, self.worlds.rules.parties, known)
 
     def recall(self, world: int, envelope: bytes) -> Heard | None:
         """What was made of an admitted envelope, if its key spoke lately: the answer to a resend."""

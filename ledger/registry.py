@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ledger.encoding import MAX_ROWS
 from ledger.keys import Verifier, key_id_of, read_verifier
+from ledger.limits import Limits
 from market.errors import LedgerError, Refusal
 
 NEVER = 2**64 - 1
@@ -17,7 +18,10 @@ NEVER = 2**64 - 1
 
 @dataclass
 class Member:
-    """One registered key: it may speak in blocks `first` <= height < `until`, at most `rows` orders in an envelope."""
+    """One registered key: it may speak in blocks `first` <= height < `until`, at most `rows` orders in an envelope.
+
+    `limits`: the role and areas it is enrolled for; None where it has none.
+    """
 
     party: int
     public_key: bytes
@@ -25,6 +29,7 @@ class Member:
     first: int = 0
     until: int = NEVER
     rows: int = MAX_ROWS
+    limits: Limits | None = None
 
 
 @dataclass
@@ -35,8 +40,11 @@ class Registry:
     height: int = 0
     _holder: dict[int, Member] = field(default_factory=dict)
     _silent: dict[int, frozenset[int]] = field(default_factory=dict)
+    _bound: list[Member] = field(default_factory=list)
 
-    def register(self, party: int, public_key: bytes, first: int = 0, rows: int = MAX_ROWS) -> bytes:
+    def register(
+        self, party: int, public_key: bytes, first: int = 0, rows: int = MAX_ROWS, limits: Limits | None = None
+    ) -> bytes:
         """Admit a party's key from a height on and return its id.
 
         Raises:
@@ -51,7 +59,10 @@ class Registry:
         before = self._holder.get(party)
         if before is not None and before.until > first:
             raise LedgerError(f"party {party} has a key", do="rotate or revoke it first")
-        self.members[key_id] = self._holder[party] = Member(party, public_key, verifier, first, NEVER, rows)
+        member = Member(party, public_key, verifier, first, NEVER, rows, limits)
+        self.members[key_id] = self._holder[party] = member
+        if limits is not None:
+            self._bound.append(member)
         self._silent.clear()
         return key_id
 
@@ -91,3 +102,8 @@ class Registry:
             live = {member.party for member in self.members.values() if height < member.until}
             self._silent = {height: frozenset(gone - live)}
         return self._silent[height]
+
+    def limits(self) -> dict[int, Limits]:
+        """Limits of the keys that may speak now, by party; parties without any are not in it."""
+        now = self.height
+        return {one.party: one.limits for one in self._bound if one.limits and one.first <= now < one.until}

@@ -24,7 +24,9 @@ from ledger.admission import (
 from ledger.content import StepRecord, advance_heads, fixed_dtype, step_bytes
 from ledger.encoding import ABSENT
 from ledger.evidence import read_equivocation
+from ledger.limits import limit_rows
 from ledger.outages import read_outage
+from ledger.quorum import Administrators
 from ledger.records import Members, RecordType, StepBody, read_members, read_step
 from ledger.registrations import Authority, register
 from ledger.registry import Registry
@@ -60,9 +62,13 @@ class Matched:
 
 
 class Replay:
-    """One world, stepped through its records; every method raises LedgerError saying what differs."""
+    """One world, stepped through its records; every method raises LedgerError saying what differs.
+
+    `administrators`: who may revoke keys by quorum, as the reader knows them.
+    """
 
     def __init__(self, genesis: bytes, members: bytes, calendar: bytes, opening: bytes) -> None:
+        self.administrators: Administrators | None = None
         self.genesis = read_genesis(genesis)
         self.members: Members = read_members(members)
         named = self.genesis.calendar, self.genesis.opening
@@ -150,7 +156,8 @@ class Replay:
     def take_between(self, kind: RecordType, body: bytes) -> None:
         """Take a registration, or check evidence that a device spoke twice, each offence once."""
         if kind != RecordType.EVIDENCE:
-            authority = Authority(self.members.chain_id, self.members.operator, self.rules.parties)
+            members, parties = self.members, self.rules.parties
+            authority = Authority(members.chain_id, members.operator, parties, self.administrators)
             register(self.registry, authority, kind, body)
             self.registrations += 1
             return
@@ -225,6 +232,7 @@ class Replay:
         number_arrivals(orders, arrival, now - self._start)
         orders["market"] = orders["slot"].astype(np.int64) - self.genesis.start
         codes = check_rows(rules.design, rules.grid, orders, now, self._start + rules.slots, rules.calendar)
+        codes = limit_rows(codes, orders, self.registry.limits())
         close_late(codes, np.repeat(~hearing.in_time, hearing.counts))
         self.envelopes += len(hearing.kept)
         self.orders += len(orders)

@@ -107,7 +107,7 @@ def restart(snapshot: Restart, administrators: Administrators | None = None, tru
     audit = thaw(snapshot.frozen, _given(snapshot.genesis))
     if not isinstance(audit, WorldAudit) or audit.front[0] != snapshot.genesis:
         raise LedgerError("snapshot is not of an audit, or of another genesis")
-    audit.chain.administrators = administrators
+    audit.chain.administrators = audit.replayed.administrators = administrators
     for member in audit.replayed.registry.members.values():
         member.verifier = read_verifier(member.public_key)
     audit.stand_ins = check_programs(read_programs(audit.front[4]), trust_source)

@@ -6,6 +6,7 @@ from typing import Any
 from ledger.encoding import SIGNATURE_BYTES, record_id
 from ledger.evidence import read_equivocation
 from ledger.keys import key_id_of
+from ledger.limits import ALL_AREAS, MAX_AREAS
 from ledger.records import RecordType
 from ledger.registrations import read_enrolment, read_revocation, read_rotation
 
@@ -20,7 +21,11 @@ def describe_between(kind: RecordType, body: bytes, names: dict[bytes, str], par
         enrolment = read_enrolment(body)
         party = parties[enrolment.party] if enrolment.party < len(parties) else str(enrolment.party)
         names[key_id_of(enrolment.public_key)] = party
-        limit = {"from_block": enrolment.height, "most_orders": enrolment.rows}
+        limit: dict[str, Any] = {"from_block": enrolment.height, "most_orders": enrolment.rows}
+        if enrolment.limits is not None:
+            areas = enrolment.limits.areas
+            limit |= {"role": enrolment.limits.role.name.lower()}
+            limit |= {"areas": "all" if areas == ALL_AREAS else [row for row in range(MAX_AREAS) if areas >> row & 1]}
         return {"party": party, "key": enrolment.public_key.hex(), **limit}
     if kind == RecordType.ROTATE:
         rotation = read_rotation(body)

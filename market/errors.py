@@ -58,6 +58,8 @@ class Refusal(IntEnum):
     NOTHING_TO_CANCEL = 11
     BLOCK_GAP = 12
     BAD_RATIO = 13
+    OTHER_SIDE = 14
+    OTHER_AREA = 15
     MALFORMED = 32
     WRONG_CHAIN = 33
     UNKNOWN_KEY = 34
@@ -74,3 +76,4 @@ class Refusal(IntEnum):
     NOT_ITS_ENVELOPE = 45
     TOO_EARLY = 46
     OTHER_AUCTION = 47
+    FLOODED = 48

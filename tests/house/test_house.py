@@ -309,4 +309,5 @@ def test_row_codes_and_envelope_codes_do_not_overlap() -> None:
         "NOT_ITS_ENVELOPE",
         "TOO_EARLY",
         "OTHER_AUCTION",
+        "FLOODED",
     }

@@ -20,6 +20,7 @@ from ledger.evidence import accuse, read_equivocation
 from ledger.executions import Execution, read_execution
 from ledger.growth import Growth, read_growth
 from ledger.keys import Signer, simulation_signer
+from ledger.limits import Limits, Role
 from ledger.outages import outage_bodies, read_outage
 from ledger.programs import FORMAT, Programs, program_hash, read_programs
 from ledger.quorum import Administrators, Vote, cosign_message, make_certificate, read_certificate
@@ -180,6 +181,26 @@ FROZEN: dict[str, tuple[Callable[[], bytes], Callable[[bytes], object]]] = {
         lambda: Revocation(CHAIN, DEVICE.key_id, 17, Why.LOST, By.OPERATOR).signed(OPERATOR).to_bytes(),
         read_revocation,
     ),
+    "enrol-limited": (
+        lambda: (
+            Enrolment(CHAIN, 3, 17, 48, DEVICE.public_key, limits=Limits(Role.STORE, 5))
+            .signed(DEVICE, OPERATOR)
+            .to_bytes()
+        ),
+        read_enrolment,
+    ),
+    "revoke-by-quorum": (
+        lambda: (
+            Revocation(CHAIN, DEVICE.key_id, 17, Why.LOST, By.ADMINISTRATORS)
+            .cosigned_by({0: OPERATOR, 2: NEXT})
+            .to_bytes()
+        ),
+        read_revocation,
+    ),
+    "epoch-by-disaster": (
+        lambda: read_epoch_start(epoch())._replace(operator=OPERATOR.sign(b"disaster")).to_bytes(),
+        read_epoch_start,
+    ),
     "evidence": (lambda: accuse(DEVICE.public_key, envelope(5), envelope(6)).to_bytes(), read_equivocation),
     "program": (programs, read_programs),
     "exec": (lambda: Execution(2, HASHES[0], HASHES[1], 5, 18, 1, HASHES[2], HASHES[3]).to_bytes(), read_execution),
@@ -226,7 +247,20 @@ def test_nothing_more_and_nothing_less_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["enrol", "rotate", "revoke", "evidence", "header", "genesis", "program", "sealed", "share"]
+    "name",
+    [
+        "enrol",
+        "enrol-limited",
+        "rotate",
+        "revoke",
+        "revoke-by-quorum",
+        "evidence",
+        "header",
+        "genesis",
+        "program",
+        "sealed",
+        "share",
+    ],
 )
 def test_another_version_is_not_read(name: str) -> None:
     """Versions stand where the form says; JSON forms name their format."""

@@ -1,12 +1,13 @@
 """Admission over many steps against the referee that keeps everything."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.admission import NOT_AFTER, admit_envelopes
+from ledger.admission import CHECKS, NOT_AFTER, admit_envelopes
 from ledger.evidence import read_equivocation
 from ledger.forgeries import CHAIN, write_envelope
-from ledger.keys import SoftwareSigner
+from ledger.keys import SoftwareSigner, Verifier, is_signed_by
 from ledger.registry import Registry
 from ledger.remembered import KEPT, Remembered
 from market.errors import Refusal
@@ -55,3 +56,32 @@ def test_every_stream_of_envelopes_is_heard_as_the_referee_hears_it(steps: list[
     for key in (0, 1):
         spoken = ear.heard.get(key, [])
         assert last.get(SIGNERS[key].key_id, 0) == max((one.sequence for one in spoken), default=0)
+
+
+def test_a_flood_under_one_key_costs_no_more_checks_than_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand bad signatures under one claimed key: the rest is refused unread; another key is heard as ever."""
+    registry, checked = Registry(), list[bytes]()
+    for key in (0, 1):
+        registry.register(key, SIGNERS[key].public_key)
+
+    def count(verifier: Verifier, signature: bytes, message: bytes) -> bool:
+        checked.append(message)
+        return is_signed_by(verifier, signature, message)
+
+    monkeypatch.setattr("ledger.admission.is_signed_by", count)
+    junk = [write(Said(0, number, NOW, 1, 1, False)) for number in range(1, 1_001)]
+    honest = write(Said(1, 1, NOW, 1, 1, True))
+    heard = admit_envelopes(registry, CHAIN, {}, [*junk, honest], NOW)
+    assert len(checked) == CHECKS + 1
+    assert heard.codes.tolist() == [Refusal.BAD_SIGNATURE] * CHECKS + [Refusal.FLOODED] * (1_000 - CHECKS) + [0]
+    assert heard.kept == [honest]
+
+
+def test_junk_below_the_cap_takes_nothing_from_a_key() -> None:
+    """Its own envelope is heard behind as many bad ones as are checked, less one; the cap starts anew each step."""
+    registry, last = Registry(), dict[bytes, int]()
+    registry.register(0, SIGNERS[0].public_key)
+    for step in (0, 1):
+        junk = [write(Said(0, 50 + number, NOW + step, 1, 1, False)) for number in range(CHECKS - 1)]
+        own = write(Said(0, step + 1, NOW + step, 1, 1, True))
+        assert admit_envelopes(registry, CHAIN, last, [*junk, own], NOW + step).kept == [own]

@@ -14,12 +14,15 @@ from ledger.fsck import fsck
 from ledger.journal import read
 from ledger.keeper import FullKeeper, Keeper, open_keeper
 from ledger.keys import OPERATOR, SoftwareSigner, simulation_signer
+from ledger.limits import Limits, Role
+from ledger.quorum import Administrators
 from ledger.records import BETWEEN, FRONT, RecordType
 from ledger.registrations import By, Enrolment, Reason, Revocation, Rotation
 from ledger.replay import Replay
 from ledger.showing import show
-from market.errors import LedgerError
-from market.orders import ORDER, ORDER_WIRE, no_orders
+from market.errors import LedgerError, Refusal
+from market.orders import ORDER, ORDER_WIRE, Kind, Side, no_orders
+from market.tables import Table
 from tests.ledger.small_world import ACCOUNTS, SLOTS, START, SmallRun
 
 Change = Callable[[FullKeeper], None]
@@ -236,3 +239,62 @@ def test_no_altered_registration_is_derived(tmp_path: Path) -> None:
                 replay.take_between(*before)
             with pytest.raises(LedgerError):
                 replay.take_between(kind, body[:byte] + bytes([body[byte] ^ 1]) + body[byte + 1 :])
+
+
+class Trader(SmallRun):
+    """Party 1 sends two good orders a step: a bid and an offer in area 1, then a bid in each area, and so on."""
+
+    def write_orders(self, t: int) -> Table:
+        """The orders of everyone, party 1's made good."""
+        rows = super().write_orders(t)
+        mine = rows["party"] == PARTY
+        rows["kind"][mine], rows["time_in_force"][mine], rows["slot"][mine] = Kind.NEW, 1, START + t + 3
+        rows["side"][mine] = (Side.BUY, Side.BUY if t % 2 else Side.SELL)
+        rows["area"][mine] = (0 if t % 2 else 1, 1)
+        rows["energy"][mine], rows["price"][mine], rows["reference"][mine] = 100, 8_000, (20 + t, 40 + t)
+        return rows
+
+
+def test_a_key_with_limits_trades_within_them_and_the_audit_derives_the_refusals(tmp_path: Path) -> None:
+    """A consumer of area 1: its offers and its orders in area 0 are refused row by row, and stand so on record."""
+
+    def enrol_limited(keeper: FullKeeper) -> None:
+        revoke(keeper)
+        chain, operator, _ = signers(keeper)
+        said = Enrolment(chain, PARTY, 0, 0xFFFF, NEW.public_key, limits=Limits(Role.CONSUMER, 0b10))
+        keeper.register(0, RecordType.ENROL, said.signed(NEW, operator).to_bytes(), NEW)
+
+    run, seen = Trader([SEED], "full", tmp_path), list[int]()
+    assert isinstance(run.keeper, FullKeeper)
+    enrol_limited(run.keeper)
+    run.run()
+    for step in run.steps[:3]:
+        seen += step.codes[step.orders["party"] == PARTY].tolist()
+    side, area = Refusal.OTHER_SIDE, Refusal.OTHER_AREA
+    assert seen == [0, side, area, 0, 0, side]
+    verdict = verify(tmp_path, run.keeper.chain_head)
+    assert verdict.ok, verdict.lines
+    (enrolled,) = [one for one in show(tmp_path / "world-0000") if one["type"] == "enrol"]
+    assert (enrolled["role"], enrolled["areas"]) == ("consumer", [1])
+
+
+def test_a_revocation_by_administrators_is_verified_with_their_keys_only(tmp_path: Path) -> None:
+    """Three of four revoke from the third block on; who does not know them cannot follow the ledger."""
+    made = {who: SoftwareSigner.generate() for who in range(4)}
+
+    def revoke_by_quorum(keeper: FullKeeper) -> None:
+        chain, operator, old = signers(keeper)
+        keys = tuple(signer.public_key for signer in made.values())
+        keeper.administrators[0] = Administrators(chain, keys, 3, operator.public_key)
+        said = Revocation(chain, old.key_id, 2, Reason.LOST, By.ADMINISTRATORS)
+        with pytest.raises(LedgerError, match="2 administrators revoke, 3 are needed"):
+            keeper.register(0, RecordType.REVOKE, said.cosigned_by({who: made[who] for who in (0, 1)}).to_bytes())
+        keeper.register(0, RecordType.REVOKE, said.cosigned_by({who: made[who] for who in (0, 1, 2)}).to_bytes())
+
+    run = run_with(tmp_path, {0: revoke_by_quorum})
+    assert isinstance(run.keeper, FullKeeper)
+    assert heard_parties(run) == [True] * 4 + [False] * 2
+    known = run.keeper.administrators[0]
+    verdict = verify(tmp_path, run.keeper.chain_head, keys_of=lambda world: known)
+    assert verdict.ok, verdict.lines
+    assert "revoked by administrators who are not known (give their public keys" in verify(tmp_path).lines[0]

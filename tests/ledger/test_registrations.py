@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.keys import SoftwareSigner, simulation_chain_id, simulation_signer
+from ledger.limits import ALL_AREAS, Limits, Role, limit_rows
+from ledger.quorum import Administrators
 from ledger.records import RecordType
 from ledger.registrations import (
     Authority,
@@ -22,6 +25,7 @@ from ledger.registrations import (
 )
 from ledger.registry import Registry
 from market.errors import LedgerError, Refusal
+from market.orders import ORDER, Kind, Side
 
 CHAIN = simulation_chain_id(1, b"")
 OPERATOR, OLD, NEW = (simulation_signer(CHAIN, 1, name) for name in ("operator", "old", "new"))
@@ -138,7 +142,7 @@ def test_a_failed_rotation_leaves_the_old_key_as_it_was() -> None:
     assert registry.check(OLD.key_id) == Refusal.ADMITTED
 
 
-@pytest.mark.parametrize("by", list(By))
+@pytest.mark.parametrize("by", [By.OWNER, By.OPERATOR])
 def test_a_revocation_is_the_owners_or_the_operators_and_holds_from_its_height(by: By) -> None:
     """Nobody else's counts; a height in the past means now; twice is an error; the party falls silent."""
     said = replace(REVOCATION, by=by)
@@ -162,3 +166,98 @@ def test_a_revocation_is_the_owners_or_the_operators_and_holds_from_its_height(b
         replace(ENROLMENT, public_key=NEW.public_key).signed(NEW, OPERATOR).to_bytes(),
     )
     assert registry.silent() == frozenset()
+
+
+ADMINISTRATORS = {who: simulation_signer(CHAIN, 1, f"operator {who}") for who in range(4)}
+GROUP = Administrators(CHAIN, tuple(signer.public_key for signer in ADMINISTRATORS.values()), 3)
+LIMITS = Limits(Role.CONSUMER, 0b101)
+TAKEN = replace(REVOCATION, by=By.ADMINISTRATORS, signature=bytes(64))
+
+
+def test_an_enrolment_with_limits_is_a_version_of_its_own() -> None:
+    """Role and areas stand behind the number of orders; unknown roles and no area at all are refused."""
+    said = replace(ENROLMENT, limits=LIMITS).signed(OLD, OPERATOR)
+    body, key = said.to_bytes(), "01" + OLD.public_key.hex()
+    assert body[:-128].hex() == f"02{CHAIN.hex()}000100000000000000050028" + "01" + "0000000000000005" + key
+    assert read_enrolment(body) == said
+    for wrong in (b"\0", b"\6"):
+        with pytest.raises(LedgerError, match="unknown role"):
+            read_enrolment(body[:29] + wrong + body[30:])
+    with pytest.raises(LedgerError, match="no area"):
+        read_enrolment(body[:30] + bytes(8) + body[38:])
+
+
+def test_limits_hold_while_the_key_may_speak_and_pass_to_its_successor() -> None:
+    """From the height of the enrolment on; a rotated key has them too; a revoked one limits nobody."""
+    registry = Registry()
+    register(registry, AUTHORITY, RecordType.ENROL, replace(ENROLMENT, limits=LIMITS).signed(OLD, OPERATOR).to_bytes())
+    assert registry.limits() == {}
+    registry.height = 5
+    assert registry.limits() == {1: LIMITS}
+    register(registry, AUTHORITY, RecordType.ROTATE, ROTATION.to_bytes())
+    for registry.height in (6, 7):
+        assert registry.limits() == {1: LIMITS}
+    registry.revoke(NEW.key_id, 9)
+    registry.height = 9
+    assert registry.limits() == {}
+
+
+def test_q_administrators_revoke_a_key_from_a_height_on() -> None:
+    """Three of four; with two, with one that is none, or unknown to the reader, the key goes on speaking."""
+    known, registry = replace(AUTHORITY, administrators=GROUP), enrolled(8)
+    three = TAKEN.cosigned_by({who: ADMINISTRATORS[who] for who in (0, 2, 3)})
+    two = replace(three, cosigned=three.cosigned[:2])
+    stranger = replace(three, cosigned=(*three.cosigned[:2], (9, three.cosigned[2][1])))
+    wrong = replace(three, cosigned=(*three.cosigned[:2], (3, three.cosigned[1][1])))
+    for said, why in (
+        (two, "2 administrators revoke, 3 are needed"),
+        (stranger, "there is no administrator 9"),
+        (wrong, "not signed by administrator 3"),
+    ):
+        with pytest.raises(LedgerError, match=why):
+            register(registry, known, RecordType.REVOKE, said.to_bytes())
+    with pytest.raises(LedgerError, match="administrators who are not known"):
+        register(registry, AUTHORITY, RecordType.REVOKE, three.to_bytes())
+    assert registry.check(OLD.key_id) == Refusal.ADMITTED
+    register(registry, known, RecordType.REVOKE, three.to_bytes())
+    codes = []
+    for registry.height in (8, 9):
+        codes.append(registry.check(OLD.key_id))
+    assert codes == [Refusal.ADMITTED, Refusal.REVOKED_KEY]
+
+
+def test_a_revocation_by_administrators_has_one_spelling() -> None:
+    """Signers in order, each once, in the version of such revocations."""
+    said = TAKEN.cosigned_by({who: ADMINISTRATORS[who] for who in (1, 2, 3)})
+    body = said.to_bytes()
+    assert read_revocation(body) == said
+    turned = replace(said, cosigned=said.cosigned[::-1]).to_bytes()
+    twice = replace(said, cosigned=(said.cosigned[0], *said.cosigned[:2])).to_bytes()
+    for wrong in (turned, twice, body[:-1], b"\1" + body[1:], b"\2" + REVOCATION.to_bytes()[1:]):
+        with pytest.raises(LedgerError):
+            read_revocation(wrong)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(1, 2), st.integers(0, 70), st.integers(1, 3), st.integers(0, 1))),
+    st.dictionaries(st.integers(0, 3), st.builds(Limits, st.sampled_from(Role), st.integers(1, ALL_AREAS))),
+)
+@settings(max_examples=100)
+def test_rows_beyond_a_role_or_an_area_are_refused_one_by_one(
+    rows: list[tuple[int, int, int, int, int]], limits: dict[int, Limits]
+) -> None:
+    """Against the rule said row by row; a cancel and what is refused already stay as they are."""
+    table, codes = np.zeros(len(rows), ORDER), np.array([row[4] for row in rows], np.uint8)
+    for name, column in zip(("party", "side", "area", "kind"), range(4), strict=True):
+        table[name] = [row[column] for row in rows]
+    expected = []
+    for party, side, area, kind, code in rows:
+        mine = limits.get(party)
+        if mine is not None and kind != Kind.CANCEL and not code:
+            buys, sells = mine.role != Role.GENERATOR, mine.role != Role.CONSUMER
+            if not (buys if side == Side.BUY else sells):
+                code = Refusal.OTHER_SIDE
+            elif not mine.areas >> area & 1:
+                code = Refusal.OTHER_AREA
+        expected.append(code)
+    assert limit_rows(codes, table, limits).tolist() == expected

@@ -413,5 +413,6 @@ def test_forged_orders_and_shares_come_to_their_code() -> None:
     sent = attack_sealed(3, seed=1)
     assert [one for one in sent if one.code != one.expected] == []
     assert {one.code for one in sent} >= {code for code in Refusal if code >= Refusal.TOO_FEW_SHARES} - {
-        Refusal.NOT_ITS_ENVELOPE
+        Refusal.NOT_ITS_ENVELOPE,
+        Refusal.FLOODED,
     }
