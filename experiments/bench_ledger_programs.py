@@ -20,6 +20,7 @@ from ledger.keys import simulation_chain_id, simulation_signer
 from ledger.reasons import name_observation
 from ledger.records import RecordType
 from ledger.sealing import Opener, Opening, open_sealed, read_sealed, seal_envelope
+from market.design import find_design
 from market.orders import ORDER, ORDER_WIRE
 from market.tables import to_wire
 
@@ -27,11 +28,13 @@ SCENARIO, STEPS = "urawa-misono", 24
 CHEAP = 5.0
 """What is no cryptography of its own shall take at most a fifth of the signatures it stands beside."""
 SEALED_ORDERS, ADMINISTRATORS, NEEDED, SEAL = 48, 3, 2, 0.5
+PRIVATE, PRIVATE_STEPS, OPEN = (3, 4), 12, 0.25
+"""A signed run with privacy shall take at most four times one without."""
 
 
 def programs_rows(seed: int = 0) -> list[BenchRow]:
     """Rows of this file; a few seconds."""
-    return [executions_row(seed), reasons_row(seed), sealing_row(seed)]
+    return [executions_row(seed), reasons_row(seed), sealing_row(seed), private_row(seed)]
 
 
 def executions_row(seed: int) -> BenchRow:
@@ -105,6 +108,25 @@ def sealing_row(seed: int) -> BenchRow:
     ours, theirs, opening, _ = alternate(seal_and_open, bare)
     what = f"{SEALED_ORDERS} orders sealed to {NEEDED} of {ADMINISTRATORS} and opened"
     return BenchRow(what, "the bare exchanges, ciphers and signature", ours, theirs, SEAL, opening == Opening.OPENED)
+
+
+def private_row(seed: int) -> BenchRow:
+    """Steps of a signed world whose orders are sealed, against the same world with open orders."""
+
+    def play(privacy: tuple[int, int] | None) -> list[bytes]:
+        design = find_design("call")
+        with TemporaryDirectory() as scratch:
+            chosen = design.with_privacy(*privacy) if privacy else design
+            world = open_world(SCENARIO, chosen, seed=seed, days=1, ledger="full", folder=Path(scratch) / "ledger")
+            world.reset()
+            for _ in range(PRIVATE_STEPS):
+                world.step()
+            return world.keeper.content_heads
+
+    ours, theirs, sealed, plain = alternate(lambda: play(PRIVATE), lambda: play(None), rounds=3)
+    needed, administrators = PRIVATE
+    what = f"{PRIVATE_STEPS} signed steps, orders sealed to {needed} of {administrators}"
+    return BenchRow(what, "the same steps with open orders", ours, theirs, OPEN, sealed == plain)
 
 
 def _bare_verify(count: int) -> Callable[[], None]:

@@ -81,6 +81,9 @@ def simulate(
     settings: Settings = None,
     horizon: Horizon = None,
     worlds: Worlds = 1,
+    private: Annotated[
+        str | None, typer.Option(help="K/N: orders of an auction stay sealed until K of N administrators open them.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a market for some days and print every role's energy and money.
@@ -104,6 +107,7 @@ def simulate(
         settings=dict(parse_override(text) for text in settings or []),
         horizon=horizon,
         worlds=worlds,
+        private=private,
     )
     result = _with_progress("simulating", lambda progress: verb.simulate(order, out, progress))
     if as_json:

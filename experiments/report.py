@@ -171,6 +171,7 @@ def command_of(config: Mapping[str, Any]) -> str:
         f"--seed {config['seed']} --worlds {config['worlds']} --horizon {config['horizon']}",
         f"--ledger {config['ledger']}",
     ]
+    words += [f"--private {config['private']}"] if config.get("private") else []
     words += [f"--policy {role}={policy}" for role, policy in config["policies"].items()]
     words += [f"--set {key}={value}" for key, value in config["settings"].items()]
     words += [] if config["data_source"].startswith("synthetic") else ["--data DIR"]

@@ -37,12 +37,14 @@ from experiments.metrics import (
     measure_totals,
     money_rows,
 )
+from experiments.privacy import describe_privacy, parse_private, say_privacy
 from experiments.runs import FORMAT, RunFolder, check_free, code_version, create_run
 from experiments.statement import HEADER as CONTRACT_HEADER
 from experiments.statement import contract_rows
 from experiments.trace import Trace, TraceRecorder, write_trace
 from ledger.keeper import Mode
 from ledger.reasons import ObservationLog
+from ledger.sealed_desk import Tally
 from market.design import MarketDesign, find_design
 from market.errors import ConfigError
 from market.outages import leave_curtailed, no_curtailed
@@ -76,6 +78,11 @@ class Order:
     worlds: int
     ledger: Mode
 
+    @property
+    def private(self) -> str | None:
+        """How orders are sealed, as the command line says it; None where they are sent open."""
+        return None if self.design.privacy is None else "{}/{}".format(*self.design.privacy)
+
     def world(self, folder: Path | None = None) -> World:
         """The world asked for, not yet reset."""
         return World(
@@ -105,6 +112,7 @@ class Order:
             "policies": dict(self.named),
             "settings": dict(self.settings),
             "ledger": self.ledger,
+            "private": self.private,
             "data_source": self.year.source,
             "data_sha256": self.year.content_digest,
         }
@@ -124,6 +132,7 @@ class Simulation:
     first_slot: int
     content_heads: tuple[str, ...]
     chain_head: str | None
+    sealed: Tally | None
     folder: Path
 
     @property
@@ -131,6 +140,11 @@ class Simulation:
         """Days of world 0 that lie in weeks which no training touches."""
         day = (self.first_slot - self.order.year.first_slot) // HALF_HOURS.per_day
         return sum(is_held_out(day + ahead) for ahead in range(self.order.days))
+
+    @property
+    def party_names(self) -> list[str]:
+        """Names of the parties by row."""
+        return [row.name for row in self.parties]
 
     @property
     def curtailed(self) -> Table:
@@ -168,6 +182,7 @@ class Simulation:
             "roles": [_figures(row) for row in self.roles],
             "parties": [_figures(row) for row in self.parties],
             "ledger": self.order.ledger,
+            "privacy": describe_privacy(self.order.design.privacy, self.sealed, self.party_names),
             "content_heads": list(self.content_heads),
             "chain_head": self.chain_head,
         }
@@ -194,6 +209,9 @@ class Simulation:
         content = f", content head {self.content_heads[0]}" if self.content_heads else ""
         more = f" and {len(self.content_heads) - 1} more" if len(self.content_heads) > 1 else ""
         console.print(f"ledger       {order.ledger}{content}{more}{head}", soft_wrap=True)
+        if order.design.privacy is not None:
+            said = say_privacy(order.design.privacy, self.sealed, order.ledger, self.party_names)
+            console.print(f"privacy      {said}", soft_wrap=True)
         days = f"{self.held_out_days} of {count_days(order.days)} in weeks kept from training"
         console.print(f"data         {order.year.source}; {days}", soft_wrap=True)
         console.print(f"run folder   {self.folder}", soft_wrap=True)
@@ -257,10 +275,13 @@ def make_order(
     settings: Mapping[str, object] | None = None,
     horizon: int | None = None,
     worlds: int = 1,
+    private: str | None = None,
 ) -> Order:
     """Check everything a user can get wrong before anything is written; raises ConfigError or DataError."""
     resolved = load_scenario(scenario, settings)
     rules = fit_design(find_design(design), resolved, horizon)
+    if private is not None:
+        rules = rules.with_privacy(*parse_private(private))
     if ledger not in MODES:
         raise ConfigError(f"unknown ledger mode {ledger!r}", do=f"choose one of {', '.join(MODES)}")
     days = resolved.episode_days if days is None else days
@@ -298,6 +319,7 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
         first_slot=int(world.episode.first_slot[0]),
         content_heads=tuple(head.hex() for head in world.keeper.content_heads),
         chain_head=world.keeper.chain_head.hex() if world.keeper.chain_head else None,
+        sealed=world.keeper.sealed,
         folder=run.path,
     )
     _write(result, world, run)
