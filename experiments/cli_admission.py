@@ -1,7 +1,7 @@
 """Verbs of `digitalgrid ledger` about who may speak: an attack on admission, devices that spoke twice."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,25 +9,35 @@ import typer
 
 from experiments.cli_ledger import Folder
 
+WIDEST = 32
+"""Letters of the longest name of a forgery."""
+
 
 def attack_admission(
     envelopes: Annotated[int, typer.Option(min=1, help="Bad envelopes to send.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Draws the places and numbers.")] = 0,
+    sealed: Annotated[bool, typer.Option("--sealed", help="Sealed orders and administrators' shares instead.")] = False,
 ) -> None:
     """Send envelopes that must not enter, of every kind; exit code 1 if one gets another code than it must.
 
     Example: `digitalgrid ledger attack --envelopes 10000`
     """
     from experiments.screen import with_progress
-    from ledger.forgeries import attack
+    from ledger.forgeries import Forgery, attack
+    from ledger.sealed_forgeries import SealedForgery, attack_sealed
 
-    sent = with_progress("attacking", lambda progress: attack(envelopes, seed, progress))
+    def send(progress: Callable[[int, int], None]) -> Sequence[Forgery | SealedForgery]:
+        return attack_sealed(envelopes, seed, progress) if sealed else attack(envelopes, seed, progress)
+
+    sent = with_progress("attacking", send)
     for (kind, code), count in sorted(Counter((one.kind, one.code.name) for one in sent).items()):
-        typer.echo(f"{count:>7} {kind:<26} {code}")
+        typer.echo(f"{count:>7} {kind:<{WIDEST}} {code}")
     wrong = [one for one in sent if one.code != one.expected]
     for one in wrong[:3]:
-        typer.echo(f"{one.kind}: {one.code.name}, must be {one.expected.name}: {one.envelope.hex()}")
-    typer.echo(f"{len(sent) - len(wrong)} of {len(sent)} bad envelopes refused with the right code, none entered")
+        sent_bytes = f": {one.envelope.hex()}" if isinstance(one, Forgery) else ""
+        typer.echo(f"{one.kind}: {one.code.name}, must be {one.expected.name}{sent_bytes}")
+    what = "forgeries of sealed orders and shares" if sealed else "bad envelopes"
+    typer.echo(f"{len(sent) - len(wrong)} of {len(sent)} {what} refused with the right code, none entered")
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -4,6 +4,7 @@ A device has sealed one good order; then everything a rival, the device itself o
 is sent. What each must come to is worked out from the layout and the rules in words, as in `ledger.forgeries`.
 """
 
+import itertools
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ledger.registry import Registry
 from ledger.sealed_hearing import LastSealed, hear_sealed, hear_sheets, open_orders
 from ledger.sealed_records import Privacy, digest_orders, write_sheet
 from ledger.sealing import Opener, hash_share, read_sealed, seal_envelope, sealed_message
-from market.errors import Refusal
+from market.errors import LedgerError, Refusal
 
 CHAIN, ELSEWHERE = b"L" + bytes(15), b"M" + bytes(15)
 NOW, SEQUENCE, NEEDED, ADMINISTRATORS = 100, 10, 2, 3
@@ -89,21 +90,27 @@ class Stage:
         published = [self.sheet(arrived.kept, number) for number in (1, 2, 3)] if sheets is None else sheets
         _, counted = hear_sheets(self.privacy, CHAIN, NOW, arrived.kept, published)
         opened = open_orders(self.registry, arrived, given, counted)
-        return next((code for _, code, *_ in (*opened.refused, *opened.void)), Refusal.ADMITTED)
+        void = ((digest, code) for digest, code, _ in opened.void)
+        return next((code for _, code in (*opened.refused, *void)), Refusal.ADMITTED)
 
     def count(self, order: bytes, sheet: bytes, *before: bytes) -> Refusal:
         """What a share record gets where `order` is the only one of its auction, behind others."""
         return hear_sheets(self.privacy, CHAIN, NOW, [order], [*before, sheet])[0][-1]
 
 
-def attack_sealed(rounds: int = 1, seed: int = 0) -> list[SealedForgery]:
-    """Send every kind `rounds` times; an untouched order opens before and after each."""
+def attack_sealed(count: int, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> list[SealedForgery]:
+    """Send `count` forgeries, kinds in turn, and note what came of each.
+
+    Raises:
+        LedgerError: an untouched order does not open behind one of them.
+    """
     stage, sent = Stage(seed), list[SealedForgery]()
-    for _ in range(rounds):
-        for kind, forge in SEALED_FORGERIES.items():
-            sent.append(SealedForgery(kind, *forge(stage)))
-            good = stage.come_to(stage.seal(stage.devices[0]))
-            sent.append(SealedForgery(f"untouched, after {kind}", Refusal.ADMITTED, good))
+    for kind, forge in itertools.islice(itertools.cycle(SEALED_FORGERIES.items()), count):
+        sent.append(SealedForgery(kind, *forge(stage)))
+        if stage.come_to(stage.seal(stage.devices[0])):
+            raise LedgerError(f"an untouched order does not open after {kind}")
+        if progress:
+            progress(len(sent), count)
     return sent
 
 

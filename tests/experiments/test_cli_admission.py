@@ -32,6 +32,16 @@ def test_an_attack_is_told_by_kind_and_code() -> None:
     assert any(line.split() == ["10", "revoked", "key", "REVOKED_KEY"] for line in lines)
 
 
+def test_an_attack_on_sealed_orders_is_told_too() -> None:
+    """Orders and shares, each with its code."""
+    code, lines = run("attack", "--sealed", "--envelopes", "58")
+    assert (code, lines[-1]) == (
+        0,
+        "58 of 58 forgeries of sealed orders and shares refused with the right code, none entered",
+    )
+    assert any(line.split() == ["2", "for", "a", "later", "gate", "TOO_EARLY"] for line in lines)
+
+
 def test_evidence_is_written_and_convicts_by_itself(tmp_path: Path) -> None:
     """A file for each offence; changed by one byte it convicts nobody."""
     world = SmallRun([SEED], "full", tmp_path / "run" / "ledger")

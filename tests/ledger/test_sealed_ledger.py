@@ -84,6 +84,20 @@ def test_other_modes_do_not_seal(tmp_path: Path) -> None:
     assert (full.keeper.sealed.orders, full.keeper.sealed.void) == (SLOTS * 5, {})
 
 
+def test_a_world_seals_alike_alone_and_in_a_batch(tmp_path: Path) -> None:
+    """Each world has its own desk; content heads are those of each world alone, and the batch verifies."""
+    private = replace(RULES, design=find_design("call").with_privacy(2, 3))
+    batch = SmallRun([5, 6], "full", tmp_path / "batch", private).run()
+    alone = [SmallRun([key], "full", tmp_path / str(key), private).run() for key in (5, 6)]
+    assert batch.keeper.content_heads == [run.keeper.content_heads[0] for run in alone]
+    for number, key in enumerate((5, 6)):
+        worlds = tmp_path / "batch" / f"world-000{number}", tmp_path / str(key) / "world-0000"
+        assert list(read(worlds[0])) == list(read(worlds[1]))
+    assert batch.keeper.sealed is not None
+    assert batch.keeper.sealed.orders == 2 * SLOTS * 5
+    assert verify(tmp_path / "batch", batch.keeper.chain_head).ok
+
+
 def test_the_same_run_seals_the_same_bytes(ledger: tuple[Path, bytes], tmp_path: Path) -> None:
     """Dice and administrators' keys follow from the seed; other envelopes are sealed under other keys."""
     assert run_of(tmp_path, "call", (2, 3)).run().keeper.chain_head == ledger[1]
@@ -410,7 +424,7 @@ def test_show_prints_seals_shares_and_who_opens(ledger: tuple[Path, bytes]) -> N
 def test_forged_orders_and_shares_come_to_their_code() -> None:
     """Every kind three times; an untouched order opens after each."""
     assert len(SEALED_FORGERIES) >= 25
-    sent = attack_sealed(3, seed=1)
+    sent = attack_sealed(3 * len(SEALED_FORGERIES), seed=1)
     assert [one for one in sent if one.code != one.expected] == []
     assert {one.code for one in sent} >= {code for code in Refusal if code >= Refusal.TOO_FEW_SHARES} - {
         Refusal.NOT_ITS_ENVELOPE,
