@@ -5,9 +5,10 @@ in the form
 
     magic "DGPB" | version u8 | header | signature 64 | each record: 0 and its leaf hash 32, or 1 and the record itself
 
-Only envelopes are left out, the bulk of a ledger. Headers, signatures, leaf hashes, and all records of settlement,
-registry, programs, evidence and outages are kept, so every root can still be derived: records root and log root from
-the leaves, state root from the kept records. What is lost is that orders can be matched again.
+Only envelopes, sealed orders and their shares are left out, the bulk of a ledger. Headers, signatures, leaf hashes, and
+all records of settlement, registry, programs, evidence and outages are kept, so every root can still be derived:
+records root and log root from the leaves, state root from the kept records. What is lost is that orders can be matched
+again.
 
 Snapshot record, type 17: height u64 of the last pruned block | state root 32 | canonical state (`ledger.state`). The
 root is that of the block's signed header, so the state is certified like the block, and who trusts the header needs
