@@ -125,7 +125,7 @@ class Zip(Strategy):
 
     def quote(self, view: View, stream: Stream, design: MarketDesign, memory: Memory) -> Quote:
         """Limits at the learned margins for all of the forecast net energy and the self-use plan."""
-        if memory.wanted_wh.any():
+        if memory.step:
             self._learn(view, stream, memory)
         action = np.zeros((*view.stored_wh.shape, ACTIONS), np.float32)
         action[..., :2] = 2 * memory.margin - 1

@@ -119,8 +119,11 @@ def mark_up(fraction: float) -> FixedPolicy:
     return FixedPolicy(f"markup:{fraction:g}", (level, level, -1.0, 0.0))
 
 
-def find_policy(text: str) -> Policy:
-    """A policy by what people type: truthful, zero-intelligence, markup:0.5, or a path to an exported policy."""
+def find_policy(text: str, others: tuple[str, ...] = ()) -> Policy:
+    """A policy by what people type: truthful, zero-intelligence, markup:0.5, or a path to an exported policy.
+
+    `others` are names that could have been typed as well. Raises ConfigError naming all of them.
+    """
     if text == "truthful":
         return TRUTHFUL_POLICY
     if text == "zero-intelligence":
@@ -134,6 +137,5 @@ def find_policy(text: str) -> Policy:
         from agents.policy_file import load_policy
 
         return load_policy(Path(text))
-    raise ConfigError(
-        f"unknown policy {text!r}", do="choose truthful, zero-intelligence, markup:FRACTION or an exported policy file"
-    )
+    names = ", ".join(("truthful", "zero-intelligence", "markup:FRACTION", *others))
+    raise ConfigError(f"unknown policy {text!r}", do=f"choose {names} or an exported policy file")

@@ -39,9 +39,40 @@ def study_zero_intelligence(
         raise typer.Exit(1)
 
 
+def study_market_maker(
+    scenario: Annotated[str, typer.Argument(help="A scenario by name, or the path of a TOML file.")] = "urawa-misono",
+    spread: Annotated[float, typer.Option(help="Spread, in parts of the band.")] = 0.5,
+    limit: Annotated[int, typer.Option(help="Most inventory of one half hour [Wh].")] = 1_000,
+    worlds: Annotated[int, typer.Option(help="Held-out worlds.")] = 26,
+    days: Annotated[int, typer.Option(help="Days of each.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 10_000,
+    figures: Figures = None,
+    as_json: Json = False,
+) -> None:
+    """Let one home make a market and see what the others' market gains by it, and what it earns itself.
+
+    Example: `digitalgrid study market-maker --spread 0.5 --worlds 26 --days 7 --figures pictures`
+    """
+    from experiments.market_maker_study import study_market_maker as verb
+    from experiments.screen import with_progress
+
+    if figures:
+        from experiments.lead_time_picture import check_folder
+
+        check_folder(figures)
+    given = {"spread": spread, "limit_wh": limit, "worlds": worlds, "days": days, "seed": seed}
+    result = with_progress("playing", lambda progress: verb(scenario, **given, progress=progress))
+    if figures:
+        from experiments.market_maker_picture import save_pictures
+
+        save_pictures(result, figures)
+    _show(result, as_json)
+
+
 def add_verbs(studies: typer.Typer) -> None:
     """Put the verbs of this file beside the other studies."""
     studies.command("zero-intelligence")(study_zero_intelligence)
+    studies.command("market-maker")(study_market_maker)
 
 
 def _show(result: Any, as_json: bool) -> None:
