@@ -14,8 +14,7 @@ is not told its contracts of slots that its design has closed to trade before th
 plans as if it had none.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,11 +40,7 @@ class Optimising(Strategy):
 
     hours: float = HOURS
     share: float = SHARE
-
-    @cached_property
-    def name(self) -> str:  # type: ignore[override]
-        """As it is typed."""
-        return f"optimising:{self.hours:g},{self.share:g}"
+    name: str = field(default="optimising", compare=False)
 
     def quote(self, view: View, stream: Stream, design: MarketDesign, memory: Memory) -> Quote:
         """Orders of the open slots by the plan, and the plan of the gate slot."""
@@ -103,7 +98,7 @@ def _usual_price(view: View, slots: int, share_ppm: int, feed_in: Int, value: In
     at = (view.slot_of_day + view.gate + np.arange(slots)) % view.slots_per_day
     traded = view.traded_ppm[..., at]
     expected = traded + (PPM - traded) * share_ppm // PPM
-    return feed_in + np.maximum(value - feed_in, 0) * expected // PPM
+    return np.asarray(feed_in + np.maximum(value - feed_in, 0) * expected // PPM)
 
 
 def _see_book(view: View, sell: Int, buy: Int, slots: slice) -> None:
@@ -122,7 +117,7 @@ def make_optimising(text: str) -> Optimising:
     """The strategy from `HOURS,SHARE`, either of which may be left out; raises ConfigError for anything else."""
     hours, _, share = text.partition(",")
     try:
-        made = Optimising(float(hours or HOURS), float(share or SHARE))
+        made = Optimising(float(hours or HOURS), float(share or SHARE), f"optimising:{text}".rstrip(":"))
     except ValueError as error:
         raise ConfigError(f"{text!r} is not HOURS,SHARE", do="write optimising:24,0.9") from error
     if not 0.5 <= made.hours <= 24 * 365 or not 0 <= made.share <= 1:

@@ -126,17 +126,19 @@ def _solve(course: Course, at: int, party: int, same_end: bool) -> tuple[float, 
     imports = sparse.hstack([eye, -eye, none, none, none, none, none, -eye])
     first = np.zeros(count)
     first[0] = start
-    end = int(course.stored_wh[at, party, -1])
-    bounds = [(0, power)] * (2 * count) + [(0, int(battery.capacity_wh[party]))] * (count - 1)
-    bounds += [(end, end) if same_end else (0, int(battery.capacity_wh[party]))]
-    bounds += [(0, float(y)) for y in np.tile(most, 2)] + [(0, None)] * (3 * count)
+    end, room = float(course.stored_wh[at, party, -1]), float(battery.capacity_wh[party])
+    low, high = np.zeros(8 * count), np.full(8 * count, np.inf)
+    high[: 3 * count] = np.repeat((power, power, room), count)
+    high[3 * count : 5 * count] = np.tile(most, 2)
+    if same_end:
+        low[3 * count - 1] = high[3 * count - 1] = end
     found = linprog(
         cost,
         A_ub=sparse.vstack([kept, imports]).tocsc(),
         b_ub=np.concatenate([first, -net]),
         A_eq=balance.tocsc(),
         b_eq=net,
-        bounds=bounds,
+        bounds=np.stack([low, high], -1),
         method="highs",
     )
     credit = cost[3 * count - 1] * start
