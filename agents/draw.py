@@ -30,6 +30,8 @@ class Purpose(IntEnum):
     WEATHER = 6
     ARRIVAL = 7
     BID = 8
+    LOSS = 9
+    DELAY = 10
     DRIVES = 20
     LEAVES = 21
     RETURNS = 22
@@ -49,7 +51,7 @@ def draw(seed: int, world: npt.ArrayLike, party: npt.ArrayLike, slot: npt.ArrayL
         return _mix(bits ^ (np.asarray(slot).astype(np.uint64) * np.uint64(0xF1357AEA2E62A9C5)))
 
 
-def below(bits: Bits, bound: int) -> Int:
+def below(bits: Bits, bound: int | Int) -> Int:
     """Whole numbers 0 .. bound - 1 from random bits, bound < 2^31."""
     return ((bits >> np.uint64(33)) * np.uint64(bound) >> np.uint64(31)).astype(np.int64)
 

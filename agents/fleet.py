@@ -45,8 +45,9 @@ class Fleet:
     opens, closes half hours of the day between which a site is open, closed_ppm its use when closed over
     that when open [ppm]; solar_w PV rating [W]; solar_limit_wh most its inverters pass per slot [Wh];
     thermal_wh largest output per slot [Wh]; cost [mJPY/kWh], NO_COST without fuel; export_limit_wh and
-    import are per slot; battery as in `agents.devices`; start_charge bounds of the stored energy at the
-    start [Wh].
+    import are per slot; curtails 1 where PV generates only what is planned, certified 1 where the DGC is of
+    type C and its meter issues certificates; battery as in `agents.devices`; start_charge bounds of the
+    stored energy at the start [Wh].
     """
 
     names: tuple[str, ...]
@@ -64,6 +65,8 @@ class Fleet:
     thermal_wh: Int
     cost: Int
     export_limit_wh: Int
+    curtails: Int
+    certified: Int
     battery: Battery
     start_low_wh: Int
     start_high_wh: Int
@@ -85,6 +88,11 @@ class Fleet:
     def dispatchable(self) -> npt.NDArray[np.bool_]:
         """True where the plan is what was sold: thermal units and retailers."""
         return np.isin(self.role, (Role.THERMAL, Role.RETAILER))
+
+    @cached_property
+    def any_curtails(self) -> bool:
+        """Whether any party generates only what is planned."""
+        return bool(self.curtails.any())
 
     @cached_property
     def senders(self) -> Int:

@@ -37,13 +37,18 @@ def seasonal_naive(history_wh: Int, slots_per_day: int) -> Int:
 
 
 @lru_cache(maxsize=64)
-def known_slots(count: int, slots_per_day: int) -> Int:
+def known_slots(count: int, slots_per_day: int, lag: int = READING_LAG) -> Int:
     """The slot, counted from now, whose forecast stands for each of the next `count` slots (count,).
 
     A slot within two days stands for itself. A farther one takes the forecast of the same half hour of the last day
-    whose readings are all official now: nobody forecasts from loads that are still to come.
+    whose readings are all official now: nobody forecasts from loads that are still to come. With a `lag` of official
+    readings beyond READING_LAG slots, the slots that stand for themselves are fewer by as many.
     """
     ahead = np.arange(count)
-    official = FIRST_LAG_DAYS * slots_per_day - READING_LAG
-    days_back = np.where(ahead < FIRST_LAG_DAYS * slots_per_day, 0, (ahead - official - 1) // slots_per_day + 1)
+    official = FIRST_LAG_DAYS * slots_per_day - lag
+    days_back = np.where(
+        ahead < min(official + READING_LAG, FIRST_LAG_DAYS * slots_per_day),
+        0,
+        (ahead - official - 1) // slots_per_day + 1,
+    )
     return np.asarray(ahead - days_back * slots_per_day)

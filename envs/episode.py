@@ -13,6 +13,7 @@ import numpy as np
 from agents.draw import Purpose, below, draw, lognormal_ppm
 from agents.fleet import Fleet, Role
 from agents.forecasting import HISTORY_DAYS, seasonal_naive
+from agents.metering import read_series
 from envs.population import rows_of_groups
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
@@ -70,13 +71,14 @@ def draw_episode(
     at = first_slot[:, None] - year.first_slot + np.arange(-history, slots + AHEAD)
     load = _draw_load(fleet, year, seed, worlds, at, first_slot[:, None] + np.arange(-history, slots + AHEAD))
     _take_loads(load, scenario, year, at, loads or {})
+    seen = load if scenario.meter.resolution_wh == 1 else read_series(load, scenario.meter.resolution_wh)
     sun = year.solar_wh_per_kw[at]
     solar = _solar_of(fleet, sun[:, history:])
     forecast_sun = _forecast_sun(scenario, year, seed, worlds, at[:, history:], first_slot)
     if scenario.forecast == "perfect":
         net = load[..., history:] - solar
     else:
-        expected = seasonal_naive(load, HALF_HOURS.per_day)
+        expected = seasonal_naive(seen, HALF_HOURS.per_day)
         naive_sun = seasonal_naive(sun, HALF_HOURS.per_day)
         believed = forecast_sun if scenario.forecast == "weather" else naive_sun
         net = expected - _solar_of(fleet, believed)
@@ -88,7 +90,7 @@ def draw_episode(
         solar_wh=solar,
         net_forecast_wh=net,
         solar_forecast_wh_kw=forecast_sun,
-        history_wh=load[..., :history],
+        history_wh=seen[..., :history],
         outside=np.ascontiguousarray(outside),
         capacity_wh=_draw_capacity(scenario, seed, worlds, first_slot, slots),
     )
@@ -107,7 +109,7 @@ def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
 
 def _solar_of(fleet: Fleet, sun_wh_kw: Int) -> Int:
     """What the parties' PV gives of a yield (w, slots) [Wh per kW], as far as their inverters pass it."""
-    return np.minimum(sun_wh_kw[:, None] * fleet.solar_w[:, None] // 1000, fleet.solar_limit_wh[:, None])
+    return np.asarray(np.minimum(sun_wh_kw[:, None] * fleet.solar_w[:, None] // 1000, fleet.solar_limit_wh[:, None]))
 
 
 def start_charge(fleet: Fleet, seed: int, first_slot: Int) -> Int:

@@ -2,7 +2,8 @@
 
 `[homes]` is one group, `[[homes]]` several, each with a `name` of its own that its parties' names begin with. A group
 of homes or stores has as many sites as `count` says, all with the same devices; PV of 0 kW and a battery of 0 kWh
-mean none. Parties of one kind are one role and follow one another, group by group.
+mean none. `certified` parties have a DGC of type C, whose meter issues a certificate for each kWh of renewable energy
+they export (paper 1.4, item 32). Parties of one kind are one role and follow one another, group by group.
 """
 
 from typing import Annotated, ClassVar
@@ -30,46 +31,67 @@ class BatterySpec(Spec):
 NO_BATTERY = BatterySpec(kw=0.0, kwh=0.0)
 
 
-class HomesSpec(Spec):
-    """Homes with PV and a battery (paper 3.3); `load_noise` is the sd of the lognormal load of a slot.
+class SitesSpec(Spec):
+    """Sites of one kind in one area; a `share` of the scenario's `size` takes the place of `count`.
 
-    `share` of the scenario's `size` takes the place of `count`; `load_file` says that loads are given, not drawn.
+    `certified` sites have a DGC of type C.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"name", "share", "load_file"})
+    later: ClassVar[frozenset[str]] = frozenset({"name", "share", "certified"})
+
+    name: Name
+    area: str
+    count: PartyCount
+    share: Annotated[float, Field(ge=0)] = 0.0
+    certified: bool = True
+
+
+class LoadsSpec(SitesSpec):
+    """Sites that use energy; `load_noise` is the sd of the lognormal load of a slot.
+
+    `load_file` says that loads are given, not drawn.
+    """
+
+    later: ClassVar[frozenset[str]] = SitesSpec.later | {"load_file"}
+
+    load_kwh_year: Annotated[float, Field(ge=0, le=1e8)]
+    size_spread: Spread
+    load_noise: NoiseSd
+    load_file: str | None = None
+    pv_kw: PowerKw
+    export_limit_kw: PowerKw | None
+    battery: BatterySpec
+
+
+class HomesSpec(LoadsSpec):
+    """Homes with PV and a battery (paper 3.3)."""
 
     name: Name = "home"
-    area: str
     count: PartyCount = 5
-    share: Annotated[float, Field(ge=0)] = 0.0
     load_kwh_year: Annotated[float, Field(ge=0, le=1e7)] = 4047.0
     size_spread: Spread = (0.7, 1.3)
     load_noise: NoiseSd = 0.4
-    load_file: str | None = None
     pv_kw: PowerKw = 5.0
     export_limit_kw: PowerKw = 7.5
     battery: BatterySpec = BatterySpec()
 
 
-class StoresSpec(Spec):
+class StoresSpec(LoadsSpec):
     """Convenience stores, consumers around the clock (paper 3.3), and shops or offices with `open_hours`.
 
     A shop that is closed uses `closed_part` of what it uses when open; the mean of the day stays. What it may export is
     its PV, unless `export_limit_kw` says otherwise.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"name", "share", "load_file", "open_hours", "closed_part", "pv_kw", "export_limit_kw", "battery"}
-    )
+    later: ClassVar[frozenset[str]] = LoadsSpec.later | {
+        *("open_hours", "closed_part", "pv_kw", "export_limit_kw", "battery")
+    }
 
     name: Name = "store"
-    area: str
     count: PartyCount = 5
-    share: Annotated[float, Field(ge=0)] = 0.0
     load_kwh_year: Annotated[float, Field(ge=0, le=1e8)] = 170_000.0
     size_spread: Spread = (0.9, 1.1)
     load_noise: NoiseSd = 0.1
-    load_file: str | None = None
     open_hours: OpenHours = (0.0, 24.0)
     closed_part: Annotated[float, Field(ge=0, le=1)] = 0.3
     pv_kw: PowerKw = 0.0
@@ -77,20 +99,20 @@ class StoresSpec(Spec):
     battery: BatterySpec = NO_BATTERY
 
 
-class MallSpec(Spec):
+class MallSpec(SitesSpec):
     """Solar plants behind `routers` digital grid routers each, such as the mall's (paper 3.3).
 
-    A plant generates and sells at most what its routers can pass: 20 kW each. One plant bears the group's name.
+    A plant generates and sells at most what its routers can pass: 20 kW each; with `curtail_to_contract` at most what
+    is planned (paper 3.3, item 57). One plant bears the group's name.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"name", "count", "share"})
+    later: ClassVar[frozenset[str]] = SitesSpec.later | {"count", "curtail_to_contract"}
 
     name: Name = "mall"
-    area: str
     count: PartyCount = 1
-    share: Annotated[float, Field(ge=0)] = 0.0
     pv_kw: PowerKw = 60.0
     routers: Annotated[int, Field(ge=1, le=1000)] = 3
+    curtail_to_contract: bool = False
 
 
 class ThermalSpec(Spec):
@@ -109,9 +131,7 @@ class ThermalSpec(Spec):
         return len(self.units_kw)
 
 
-GroupSpec = HomesSpec | StoresSpec | MallSpec | ThermalSpec
-SiteSpec = HomesSpec | StoresSpec | MallSpec
-"""Groups that have a share of the scenario's size."""
+GroupSpec = LoadsSpec | MallSpec | ThermalSpec
 
 
 def party_names(group: GroupSpec) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.devices import Battery
 from agents.fleet import NO_COST, Fleet, Role
-from envs.groups import ROUTER_KW, BatterySpec, GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec
+from envs.groups import ROUTER_KW, BatterySpec, GroupSpec, HomesSpec, LoadsSpec, MallSpec, StoresSpec, ThermalSpec
 from envs.quantities import slot_energy_wh
 from envs.scenario_schema import Scenario
 from market.contracts import Source
@@ -71,8 +71,9 @@ def accounts_of(scenario: Scenario, fleet: Fleet) -> Accounts:
 
 
 def source_of_party(fleet: Fleet) -> Int:
-    """Source type of what each party sells (parties,)."""
-    return np.array([SOURCES[Role(role)] for role in fleet.role], np.int64)
+    """Source type of what each party sells (parties,); a store with PV sells as a home does."""
+    of_role = np.array([SOURCES[role] for role in Role], np.int64)[fleet.role]
+    return np.where((fleet.role == Role.STORE) & (fleet.solar_w > 0), Source.PROSUMER, of_role)
 
 
 def _values_of(group: GroupSpec, scenario: Scenario) -> Values:
@@ -81,14 +82,18 @@ def _values_of(group: GroupSpec, scenario: Scenario) -> Values:
         output_wh = [slot_energy_wh(kw) for kw in group.units_kw]
         cost = [mjpy_from_jpy(jpy) for jpy in group.cost_jpy_kwh]
         limit = max(output_wh, default=0)
-        return area | {"role": Role.THERMAL, "thermal_wh": output_wh, "cost": cost, "export_limit_wh": limit}
+        return {**area, "role": Role.THERMAL, "thermal_wh": output_wh, "cost": cost, "export_limit_wh": limit}
     if isinstance(group, MallSpec):
         limit = group.routers * slot_energy_wh(ROUTER_KW)
         solar = {"solar_w": round(group.pv_kw * 1000), "solar_limit_wh": limit, "export_limit_wh": limit}
-        return area | {"role": Role.SOLAR} | solar
+        options = {"curtails": int(group.curtail_to_contract), "certified": int(group.certified)}
+        return area | {"role": Role.SOLAR} | solar | options
+    return area | _values_of_loads(group)
+
+
+def _values_of_loads(group: LoadsSpec) -> dict[str, int]:
     limit_kw = group.pv_kw if group.export_limit_kw is None else group.export_limit_kw
     return {
-        **area,
         "role": Role.HOME if isinstance(group, HomesSpec) else Role.STORE,
         "load_wh": round(group.load_kwh_year * 1000 / HALF_HOURS.year),
         "load_noise_ppm": round(group.load_noise * PPM),
@@ -96,6 +101,7 @@ def _values_of(group: GroupSpec, scenario: Scenario) -> Values:
         "size_high_ppm": round(group.size_spread[1] * PPM),
         "solar_w": round(group.pv_kw * 1000),
         "export_limit_wh": slot_energy_wh(limit_kw),
+        "certified": int(group.certified and group.pv_kw > 0),
         **_values_of_battery(group.battery),
         **(_values_of_hours(group) if isinstance(group, StoresSpec) else {}),
     }

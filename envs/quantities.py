@@ -84,6 +84,7 @@ Spread = Annotated[
 Fractions = Annotated[
     tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], AfterValidator(in_order)
 ]
+Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(whole_factor)]
 NoiseSd = Annotated[float, Field(ge=0, le=2)]
 
 

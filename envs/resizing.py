@@ -8,19 +8,19 @@ down to whole Wh per half hour.
 from fractions import Fraction
 from typing import TypeVar
 
-from envs.groups import SiteSpec, ThermalSpec
+from envs.groups import SitesSpec, ThermalSpec
 from envs.quantities import SLOTS_PER_HOUR, slot_energy_wh
 from envs.scenario_schema import LineSpec, Scenario
 from market.units import WH_PER_KWH
 
-Site = TypeVar("Site", bound=SiteSpec)
+Site = TypeVar("Site", bound=SitesSpec)
 
 
 def resize(scenario: Scenario) -> Scenario:
     """The scenario with the counts and powers of its `size`; as it is without one."""
     if scenario.size is None:
         return scenario
-    sites: list[SiteSpec] = [*scenario.homes, *scenario.stores, *scenario.mall]
+    sites: list[SitesSpec] = [*scenario.homes, *scenario.stores, *scenario.mall]
     shared = [site for site in sites if site.share > 0]
     counts = iter(share_out(scenario.size, [site.share for site in shared]))
     ratio = Fraction(scenario.size, scenario.written_for)

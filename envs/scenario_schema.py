@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import numpy as np
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
+from agents.forecasting import READING_LAG
 from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec, party_names
 from envs.quantities import (
     SLOTS_PER_HOUR,
@@ -23,6 +24,7 @@ from envs.quantities import (
     Percent,
     PowerKw,
     PriceJpy,
+    Probability,
     SignedPriceJpy,
     Spec,
     rising,
@@ -102,6 +104,23 @@ class OutageSpec(Spec):
         if self.left is not None:
             return capacity_wh * round(self.left * PPM) // PPM
         return np.minimum(capacity_wh, slot_energy_wh(self.left_kw or 0))
+
+
+class MeterSpec(Spec):
+    """Smart meters: the step of their registers, and slots until a reading is official (`agents.metering`).
+
+    The steps are those of EPC 0xE1 that are whole Wh, 1 Wh to 100 kWh; the lag of 3 is k-3 at step k.
+    """
+
+    resolution_wh: Literal[1, 10, 100, 1000, 10_000, 100_000] = 1
+    lag_slots: Annotated[int, Field(ge=1, le=HALF_HOURS.per_day)] = READING_LAG
+
+
+class LinkSpec(Spec):
+    """The mobile link of the DGCs: probabilities that a party's message of a step is lost, or one step late."""
+
+    loss: Probability = 0.0
+    late: Probability = 0.0
 
 
 class Jp2016Spec(Spec):
@@ -191,7 +210,7 @@ class Scenario(Spec):
     of a scenario of `written_for` sites. A single group is dumped as the table that it is in the file.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"size", "written_for"})
+    later: ClassVar[frozenset[str]] = frozenset({"size", "written_for", "meter", "link"})
 
     name: Name
     title: str
@@ -213,6 +232,8 @@ class Scenario(Spec):
     thermal: tuple[ThermalSpec, ...] = ()
     retailers: dict[str, Name] = Field(default_factory=dict)
     terms: TermsSpec = TermsSpec()
+    meter: MeterSpec = MeterSpec()
+    link: LinkSpec = LinkSpec()
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -222,7 +243,8 @@ class Scenario(Spec):
     @property
     def groups(self) -> tuple[GroupSpec, ...]:
         """All groups in the order of their parties."""
-        return (*self.homes, *self.stores, *self.mall, *self.thermal)
+        groups: list[GroupSpec] = [*self.homes, *self.stores, *self.mall, *self.thermal]
+        return tuple(groups)
 
     @cached_property
     def party_names(self) -> tuple[str, ...]:

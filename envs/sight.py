@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from agents.devices import Battery
 from agents.fleet import Fleet, Role
-from agents.forecasting import known_slots
+from agents.forecasting import READING_LAG, known_slots
 from agents.observing import NO_QUOTE, Floats, View, observe
 from envs.episode import AHEAD
 from market.exchange import trade
@@ -157,9 +157,10 @@ class Sight:
     def _net_forecast(self, rows: slice) -> Int:
         """Forecast net energy (worlds, parties, reach) [Wh] as it can be made now."""
         world = self._world
-        if self._reach <= AHEAD or world.scenario.forecast == "perfect":
+        lag = world.scenario.meter.lag_slots
+        if world.scenario.forecast == "perfect" or (self._reach <= AHEAD and lag <= READING_LAG):
             return world.episode.net_forecast_wh[:, rows, world.t : world.t + self._reach]
-        known = known_slots(self._reach, world.calendar.per_day)
+        known = known_slots(self._reach, world.calendar.per_day, lag)
         return world.episode.net_forecast_wh[:, rows].take(world.t + known, axis=-1)
 
     @cached_property

@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 from market.settlement import KINDS
-from market.units import Int
+from market.units import WH_PER_KWH, Int
 
 
 class Flow(IntEnum):
@@ -71,6 +71,14 @@ class Tally:
             (Flow.EXPORT, -reading_wh),
         ):
             self.energy_wh[..., flow] += np.maximum(energy, 0)
+
+    def certificates_kwh(self, certified: Int, rows: slice = slice(None)) -> Int:
+        """Certificates of renewable energy issued to some parties (worlds, parties) [kWh]: one for each kWh exported.
+
+        `certified` (parties,) is 1 where the DGC is of type C (paper 1.4, item 32). What is below 1 kWh waits for the
+        next slot, so the sum over slots that `market.certificates.issue` makes is the whole part of the energy.
+        """
+        return np.asarray(self.energy_wh[:, rows, Flow.EXPORT] // WH_PER_KWH * certified[rows])
 
     def money_of_parties(self) -> Int:
         """Money of each party less wear plus what its stored energy is worth (worlds, parties) [uJPY]."""

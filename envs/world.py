@@ -13,18 +13,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from agents.devices import run_battery, wear_cost
+from agents.devices import wear_cost
 from agents.draw import Purpose, draw
 from agents.fleet import ROLE_NAMES, Role
+from agents.metering import read_meter
 from agents.observing import WIDTH, Floats, View, band_fraction_ppm
 from agents.ordering import write_orders
 from agents.policies import TRUTHFUL_POLICY, Stream
 from agents.quoting import Quote, quote
 from agents.strategies import Bidder, Memory, Strategy
 from envs.books import Books
+from envs.delivery import deliver
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
+from envs.link import Link
 from envs.outages import Announced, Outages, record_of
-from envs.population import accounts_of, fleet_of, source_of_party
+from envs.population import accounts_of, check_numbers, fleet_of, source_of_party
 from envs.public_year import PublicYear, public_year
 from envs.reasons import reasons_of
 from envs.scenario_schema import Scenario
@@ -65,7 +68,8 @@ class Step:
     reward_ujpy (worlds, parties): money as it accrues, wear and, at the end, stored energy;
     contracts: formed in this step, last resort included; codes: refusal of each order row given;
     given: those rows; capacity_wh: room of the lines when they traded; outage: what was announced for the step that
-    comes next, its money counted here already.
+    comes next, its money counted here already; set_point_wh (worlds, parties, 2): what each DGC commanded its router in
+    the delivered slot, battery terminals wanted [Wh, + is charge] and solar allowed [Wh].
     """
 
     reward_ujpy: Int
@@ -79,6 +83,7 @@ class Step:
     capacity_wh: Int
     expired: Table = field(default_factory=no_orders)
     outage: Announced | None = None
+    set_point_wh: Int = field(default_factory=lambda: np.zeros((0, 0, 2), np.int64))
 
 
 class World:
@@ -117,6 +122,7 @@ class World:
         external: Mapping[tuple[int, int], bytes] | None = None,
         loads: Mapping[str, Int] | None = None,
     ) -> None:
+        check_numbers(scenario, ledger)
         self.scenario, self.worlds, self.seed = scenario, worlds, seed
         self.design = design
         self.policies = dict(policies or {})
@@ -174,6 +180,9 @@ class World:
         self.position_wh = self.books.position_wh
         self.plan_wh = np.zeros((*shape, self.slots + self.calendar.gate), np.int64)
         self.reading_wh = np.full(shape, ABSENT, np.int64)
+        self.set_point_wh = np.zeros((*shape, 2), np.int64)
+        self._register_wh = np.zeros(shape, np.int64)
+        self._link = Link(self.scenario.link, self.key, self._is_external)
         self.capacity_wh = self.episode.capacity_wh.reshape(self.worlds * self.slots, len(self.grid.lines), 2)
         self.flow_wh = np.zeros_like(self.capacity_wh)
         outside = np.moveaxis(self.episode.outside[..., : self.slots], 1, 2).reshape(-1, len(self.grid.areas))
@@ -260,28 +269,17 @@ class World:
             envelopes: signed envelopes of outside devices by (world, party), in place of the world's own.
         """
         given, plan = self._write_orders(self._quote_all(actions))
+        given, plan, sent = self._link.carry(given, plan, self.reading_wh, self.now)
         arrival = self._arrival
         reasons = reasons_of(self, actions)
-        heard = self.keeper.admit(self.now, given, plan, self.reading_wh, arrival, envelopes, reasons)
+        heard = self.keeper.admit(self.now, given, plan, sent, arrival, envelopes, reasons)
         given, codes = heard.orders, heard.codes
         withdrawn = no_orders()
         if heard.silent is not None:
             self.resting, withdrawn = withdraw_silent(self.resting, heard.silent)
         live, capacity = codes == 0, self.capacity_wh
-        outcome = trade(
-            self.design,
-            self.grid,
-            self.resting,
-            pick_rows(given, live),
-            self.capacity_wh,
-            self.flow_wh,
-            self.now,
-            retail=self.retail,
-            calendar=self.calendar,
-        )
+        outcome = self._trade(pick_rows(given, live))
         codes[live] = outcome.codes
-        label_sources(outcome.contracts, self.sources)
-        self.flow_wh = outcome.flow_wh
         reward = np.zeros((self.worlds, self.fleet.count), np.int64)
         self.books.enter(outcome.contracts, reward)
         resort = self._pass_gate(heard.plan, reward)
@@ -313,8 +311,36 @@ class World:
         if done:
             self._close_episode(reward)
         return Step(
-            reward, done, given, codes, contracts, outcome, self.reading_wh, money, capacity, expired, self._announced
+            reward,
+            done,
+            given,
+            codes,
+            contracts,
+            outcome,
+            self.reading_wh,
+            money,
+            capacity,
+            expired,
+            self._announced,
+            self.set_point_wh,
         )
+
+    def _trade(self, admitted: Table) -> Outcome:
+        """Match admitted rows with what rests; the lines' use moves on."""
+        outcome = trade(
+            self.design,
+            self.grid,
+            self.resting,
+            admitted,
+            self.capacity_wh,
+            self.flow_wh,
+            self.now,
+            retail=self.retail,
+            calendar=self.calendar,
+        )
+        label_sources(outcome.contracts, self.sources)
+        self.flow_wh = outcome.flow_wh
+        return outcome
 
     def _announce(self, contracts: Table, reward: Int) -> None:
         """Tell the outages of the step that begins; curtailed energy leaves the books."""
@@ -356,6 +382,7 @@ class World:
 
     def _number(self, orders: Table) -> Table:
         """The rows as they would arrive in this step, for a look at the book they would leave."""
+        orders = orders if self._link.is_perfect else self._link.arrived(orders, self._link.fate(self.now))
         number_arrivals(orders, self._arrival, np.full(self.worlds, self.t))
         world = orders["world"].astype(np.int64)
         orders["market"] = world * self.slots + orders["slot"] - self.episode.first_slot[world]
@@ -395,7 +422,7 @@ class World:
         for role, made in quotes.items():
             rows = self.seats[role].rows
             wanted[:, rows], price[:, rows] = made.wanted_wh, made.price
-            if made.other_wh is not None and other[0] is not None:
+            if made.other_wh is not None and made.other_price is not None and other[0] is not None:
                 other[0][:, rows], other[1][:, rows] = made.other_wh, made.other_price
             if not self.fleet.dispatchable[rows].any():
                 plan[:, rows] = made.plan_wh
@@ -477,10 +504,11 @@ class World:
     def _deliver(self, reward: Int) -> Int:
         """Run the devices through the current slot, meter and settle; postings (worlds, accounts, kinds)."""
         t = self.t
-        net = self.episode.load_wh[:, :, t] - self.episode.solar_wh[:, :, t]
         plan = self.plan_wh[:, :, t]
-        self.passed_wh, self.stored_wh = run_battery(self.fleet.battery, self.stored_wh, plan - net)
-        self.reading_wh = np.where(self.fleet.dispatchable, plan, net + self.passed_wh)
+        used_wh, self.passed_wh, self.stored_wh, self.set_point_wh = deliver(
+            self.fleet, self.stored_wh, self.episode.load_wh[:, :, t], self.episode.solar_wh[:, :, t], plan
+        )
+        self.reading_wh, self._register_wh = self._read(used_wh)
         wear = wear_cost(self.fleet.battery, self.passed_wh)
         due, energy, value = self.books.due(t)
         money = due.copy()
@@ -495,6 +523,15 @@ class World:
             self.stored_at_start_wh = self.stored_wh.copy()
         self.books.clear(t)
         return money
+
+    def _read(self, used_wh: Int) -> tuple[Int, Int]:
+        """Readings of a slot, and what the registers carry; retailers have no meter of their own."""
+        resolution = self.scenario.meter.resolution_wh
+        if resolution == 1:
+            return used_wh, self._register_wh
+        reading, rest = read_meter(used_wh, self._register_wh, resolution)
+        is_retailer = self.fleet.role == Role.RETAILER
+        return np.where(is_retailer, used_wh, reading), np.where(is_retailer, 0, rest)
 
     def full_lines(self, t: int) -> Mask:
         """Which lines are full in slot column t, in either direction (worlds, lines)."""

@@ -44,7 +44,8 @@ AMPLE_KW = 1e6
 class Measures:
     """Totals of one party, or of the parties of a role, over all worlds and counted slots.
 
-    Energies [Wh], values and money [uJPY]; `cost_ujpy` is negative for who earns.
+    Energies [Wh], values and money [uJPY]; `cost_ujpy` is negative for who earns; `certified_kwh` are the certificates
+    issued for renewable energy exported.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Measures:
     wear_ujpy: int
     stored_credit_ujpy: int
     refused_rows: int
+    certified_kwh: int
 
     @property
     def bought_jpy_kwh(self) -> float | None:
@@ -200,6 +202,7 @@ def _measure(world: World, name: str, role: Role, rows: slice, money_ujpy: Int) 
         wear_ujpy=int(tally.wear_ujpy[:, rows].sum()),
         stored_credit_ujpy=int(tally.credit_ujpy[:, rows].sum()),
         refused_rows=int(tally.refused[:, rows].sum()),
+        certified_kwh=int(tally.certificates_kwh(world.fleet.certified, rows).sum()),
     )
 
 

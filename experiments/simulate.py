@@ -21,6 +21,7 @@ from envs.episode import WEEK_DAYS, is_held_out
 from envs.opening import fit_design
 from envs.outages import Announced
 from envs.own_folder import folder_of
+from envs.population import check_numbers
 from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
@@ -203,6 +204,8 @@ class Simulation:
             console.print(
                 f"outages      curtailed {len(self.curtailed)} contracts, {self.curtailed_kwh:,.1f} kWh; {paid}"
             )
+        issued = ", ".join(f"{row.name} {row.certified_kwh:,}" for row in self.roles if row.certified_kwh) or "none"
+        console.print(f"certificates {issued} kWh of renewable energy exported (DGC type C)")
         refused = ", ".join(f"{code} {count}" for code, count in totals.refused.items()) or "none"
         console.print(f"refused      {refused}")
         head = f", chain head {self.chain_head}" if self.chain_head else ""
@@ -284,6 +287,7 @@ def make_order(
         rules = rules.with_privacy(*parse_private(private))
     if ledger not in MODES:
         raise ConfigError(f"unknown ledger mode {ledger!r}", do=f"choose one of {', '.join(MODES)}")
+    check_numbers(resolved, ledger)
     days = resolved.episode_days if days is None else days
     chosen = {name: find_bidder(text) for name, text in (policies or {}).items()}
     by_role = {named_role(name, "--policy"): policy for name, policy in chosen.items()}
@@ -425,6 +429,7 @@ def _figures(row: Measures) -> dict[str, object]:
         "wear_jpy": row.wear_ujpy / UJPY_PER_JPY,
         "stored_credit_jpy": row.stored_credit_ujpy / UJPY_PER_JPY,
         "refused_rows": row.refused_rows,
+        "certified_kwh": row.certified_kwh,
     }
 
 

@@ -34,7 +34,8 @@ class Trace:
             nothing traded; per source `traded_wh`, `last_resort_wh`; per line `flow_wh` (net, + is forward),
             `forward_wh`, `backward_wh` (room). A name after a colon says which area, source or line.
         devices: (T,) columns per party with load or PV, the first DEVICES_SHOWN of them: `load_wh`, `solar_wh`, and
-            with a battery `stored_wh` (at the end of the slot) and `passed_wh` (+ charges, at the terminals).
+            with a battery `stored_wh` (at the end of the slot), `passed_wh` (+ charges, at the terminals) and
+            `battery_set_wh` (what the DGC commanded); with PV `solar_set_wh` (what it allowed).
         parties: names of the parties; of the roles where there are more than PARTIES_SHOWN parties.
         roles: role row of each of them.
         trades_wh: (sellers, buyers) contracted energy delivered in these slots, last resort included.
@@ -80,6 +81,7 @@ class TraceRecorder:
         self._shown = np.flatnonzero((fleet.load_wh > 0) | (fleet.solar_w > 0))[:DEVICES_SHOWN]
         self._stored = np.zeros((slots, len(self._shown)), np.int64)
         self._passed = np.zeros_like(self._stored)
+        self._set = np.zeros((slots, len(self._shown), 2), np.int64)
         self._add(world.keeper.worlds.opening)
 
     def record(self, step: Step) -> None:
@@ -90,6 +92,7 @@ class TraceRecorder:
         t = self.world.t - 1
         self._stored[t] = self.world.stored_wh[self.watched, self._shown]
         self._passed[t] = self.world.passed_wh[self.watched, self._shown]
+        self._set[t] = step.set_point_wh[self.watched, self._shown]
         if step.outcome.price is not None:
             mine = step.outcome.price[self.watched * self.world.slots :][: self.world.slots]
             self._cleared = np.where(mine != NO_PRICE, mine, self._cleared)
@@ -107,6 +110,9 @@ class TraceRecorder:
             if battery[row]:
                 devices[f"stored_wh:{name}"] = self._stored[: world.t, column]
                 devices[f"passed_wh:{name}"] = self._passed[: world.t, column]
+                devices[f"battery_set_wh:{name}"] = self._set[: world.t, column, 0]
+            if fleet.solar_w[row]:
+                devices[f"solar_set_wh:{name}"] = self._set[: world.t, column, 1]
         return Trace(self._slot_columns(), devices, self._names, self._roles, self._trades)
 
     def _add(self, contracts: Table) -> None:
