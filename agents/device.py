@@ -5,6 +5,7 @@ load history and position, and computes forecast, view, observation, action, quo
 as the world (`agents.forecasting`, `observing`, `policies`, `quoting`, `ordering`); then it signs one envelope
 (paper 2.2: the DGC holds the key). It loads numpy, cryptography, onnxruntime and the code they serve, nothing else.
 A chain marked as a simulation is refused unless asked for, so that a real key never speaks there by mistake.
+What it saw stays with it, in a file beside its key (`ledger.reasons`): the market is told the hash only.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from ledger.encoding import ABSENT, encode_bodies, signed_message
 from ledger.key_files import PASSPHRASE, ask_secret, is_locked
 from ledger.keys import KeyKind, Signer, create_key_file, is_simulation, load_signer
 from ledger.pkcs11 import PIN, SCHEME, create_token_key, open_token_signer, read_uri
-from ledger.reasons import name_observation
+from ledger.reasons import ObservationLog, name_observation
 from market.errors import ConfigError, DataError, DigitalGridError, PolicyError
 from market.opening import open_range
 from market.orders import ORDER_WIRE
@@ -41,7 +42,10 @@ from market.units import Int
 class Device:
     """One party's bidder: what it was told, what it remembers, and its signer."""
 
-    def __init__(self, genesis: Genesis, policy: Policy, signer: Signer) -> None:
+    def __init__(
+        self, genesis: Genesis, policy: Policy, signer: Signer, observations: ObservationLog | None = None
+    ) -> None:
+        self._observations = observations
         rules, has = genesis.rules, genesis.installation
         self.genesis, self._policy, self._signer = genesis, policy, signer
         self._design, self._calendar = rules.design, rules.calendar
@@ -150,7 +154,12 @@ class Device:
 
     def _sign(self, report: Report, view: View, rows: Table, plan_wh: int) -> bytes:
         reading_wh = ABSENT if report.reading_wh is None else report.reading_wh
-        reasons = hash_policy(self._policy) + name_observation(write_knowledge(view)[0][0])
+        seen = write_knowledge(view)[0][0]
+        if self._observations is not None:
+            # kept before it is named: a device can always show what it says it saw
+            self._observations.add([seen])
+            self._observations.flush()
+        reasons = hash_policy(self._policy) + name_observation(seen)
         (body,) = encode_bodies(
             self.genesis.chain_id,
             [self._signer.key_id],
@@ -165,13 +174,20 @@ class Device:
         return body + self._signer.sign(signed_message(body))
 
 
-def serve(policy: PolicyFile, signer: Signer, incoming: IO[bytes], outgoing: IO[bytes], simulation: bool) -> None:
-    """Speak with the market until its stream ends.
+def serve(
+    policy: PolicyFile,
+    signer: Signer,
+    incoming: IO[bytes],
+    outgoing: IO[bytes],
+    simulation: bool,
+    observations: Path | None = None,
+) -> None:
+    """Speak with the market until its stream ends; what was seen goes behind what `observations` holds.
 
     Raises:
         ConfigError: the chain is a simulation and `simulation` was not given.
         PolicyError: the policy is for another role.
-        DataError: a frame is not as `agents.frames` says, or out of order.
+        DataError: a frame is not as `agents.frames` says, or out of order; the observations cannot be written.
     """
     write_frame(outgoing, Hello(signer.public_key, bytes.fromhex(policy.sha256)).to_message())
     first = read_frame(incoming)
@@ -185,7 +201,8 @@ def serve(policy: PolicyFile, signer: Signer, incoming: IO[bytes], outgoing: IO[
     if genesis.installation.role != policy.role:
         what = f"trained for a {policy.manifest['role']}, the party is {ROLE_NAMES[Role(genesis.installation.role)]}"
         raise PolicyError(what, where=str(policy.path), do="give a policy of the party's role")
-    device = Device(genesis, policy.policy, signer)
+    log = None if observations is None else ObservationLog(observations, resume=True)
+    device = Device(genesis, policy.policy, signer, log)
     write_frame(outgoing, device.enrolment.to_message())
     while (message := read_frame(incoming)) is not None:
         report = Report.from_message(message, genesis.rules.calendar.per_day)
@@ -208,6 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sys.stdin.buffer,
                 sys.stdout.buffer,
                 given.simulation,
+                given.observations or _beside(given.key),
             )
     except DigitalGridError as error:
         print(f"digitalgrid device: {error}", file=sys.stderr)
@@ -216,6 +234,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("digitalgrid device: the market closed its end (start it again)", file=sys.stderr)
         return 2
     return 0
+
+
+def _beside(key: str) -> Path | None:
+    """Where observations lie: beside a key file; a token has no place for them."""
+    return None if key.startswith(SCHEME) else Path(key).with_suffix(".observations.dgo")
 
 
 def _open_signer(key: str) -> Signer:
@@ -259,6 +282,9 @@ def _parser() -> argparse.ArgumentParser:
         "--new-key", metavar="KEY", help="make a private key, file or pkcs11: URI, print its public key, and end"
     )
     parser.add_argument("--kind", choices=get_args(KeyKind), default="ed25519", help="kind of a new key")
+    parser.add_argument(
+        "--observations", metavar="FILE", type=Path, help="keeps what the device saw; beside a key file if not given"
+    )
     parser.add_argument("--simulation", action="store_true", help="take part in a simulated market")
     return parser
 

@@ -26,10 +26,12 @@ from envs.public_year import PublicYear, public_year
 from envs.scenario_schema import Scenario
 from envs.world import Step, World
 from experiments.device_process import DeviceProcess
+from experiments.runs import FORMAT, RunFolder, code_version, create_run
 from ledger.audit import Verdict, verify
 from ledger.encoding import ABSENT, SAYS_PLAN, decode_heads, decode_rows
 from ledger.keeper import FullKeeper, Mode
 from ledger.keys import create_key_file
+from ledger.reasons import ObservationLog
 from market.design import MarketDesign
 from market.errors import ConfigError, PolicyError
 from market.orders import ORDER_WIRE
@@ -61,7 +63,8 @@ class DeviceRun:
     """What a device did: envelopes heard, rows and plans equal to the evaluation run's, first difference, times.
 
     heads_equal: content heads of both worlds after the last step; chain_head, verdict: the signed ledger of the live
-    world; latency_ms: (steps,) time from report to envelope.
+    world; receipts: the operator's acknowledgements, and how often an envelope sent again got the same bytes;
+    latency_ms: (steps,) time from report to envelope.
     """
 
     party: str
@@ -77,12 +80,16 @@ class DeviceRun:
     chain_head: str = ""
     verdict: Verdict | None = None
     torch: TorchComparison | None = None
+    receipts: list[bytes] = field(default_factory=list)
+    resent_alike: int = 0
     latency_ms: list[float] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         """Everything equal and the ledger verified."""
-        return self.first_difference is None and self.heads_equal and self.verdict is not None and self.verdict.ok
+        verified = self.verdict is not None and self.verdict.ok
+        answered = self.resent_alike == len(self.receipts) == self.envelopes
+        return self.first_difference is None and self.heads_equal and verified and answered
 
 
 def run_device_day(
@@ -99,6 +106,7 @@ def run_device_day(
     others: Mapping[Role, Policy] | None = None,
     key: Path | None = None,
     model: Path | None = None,
+    observations: Path | None = None,
 ) -> DeviceRun:
     """Let a device bid for one party of the live market, and compare it with the evaluation run.
 
@@ -115,6 +123,7 @@ def run_device_day(
         others: policies of the other roles; truthful where absent.
         key: the device's private key; a new one, thrown away afterwards, if None.
         model: the SB3 archive the policy was exported from, for comparison with torch.
+        observations: new file for what all parties saw, so that the day's contracts can be explained.
 
     Raises:
         ConfigError: unknown party, or a scenario or design a device cannot serve.
@@ -148,11 +157,51 @@ def run_device_day(
             create_key_file(key)
         with DeviceProcess(policy.path, key) as device:
             live = open_world("full", folder=folder, external={(0, seat.row): device.hello.public_key})
+            live.observations = None if observations is None else ObservationLog(observations)
             _run_both(live, evaluation, seat, device, run, reference)
+            if live.observations is not None:
+                live.observations.close()
     run.heads_equal = live.keeper.content_heads == evaluation.keeper.content_heads
     run.chain_head = (live.keeper.chain_head or b"").hex()
     run.verdict = verify(folder, live.keeper.chain_head)
     return run
+
+
+def keep_device_day(
+    out: Path, scenario: Scenario, design: MarketDesign, policy_path: Path, **more: Any
+) -> tuple[RunFolder, DeviceRun]:
+    """`run_device_day` in a new run folder that `digitalgrid why` reads: ledger, observations, config, heads."""
+    kept = create_run(out, f"{scenario.name}-{design.name}-device")
+    made = run_device_day(scenario, design, policy_path, kept.ledger, observations=kept.observations, **more)
+    policy = read_policy_file(policy_path)
+    config: dict[str, Any] = {
+        "format": FORMAT,
+        "code_version": code_version(),
+        "scenario": scenario.model_dump(mode="json"),
+    }
+    config |= {"design": design.name, "days": made.days, "policies": {ROLE_NAMES[policy.role]: str(policy_path)}}
+    kept.write_json("config", config)
+    kept.write_json("metrics", {"chain_head": made.chain_head, "device": made.party, "verified": made.ok})
+    kept.complete()
+    return kept, made
+
+
+class _Gateway:
+    """The market's door: an envelope that was heard gets its first answer again and does not enter a second time."""
+
+    def __init__(self, world: World, row: int) -> None:
+        assert isinstance(world.keeper, FullKeeper)
+        self._world, self._keeper, self._row = world, world.keeper, row
+
+    def step(self, envelope: bytes) -> tuple[Step, bytes | None]:
+        """Move the world on, with the envelope unless it was heard before; the step and the answer to the envelope."""
+        known = self._keeper.acknowledge(0, envelope)
+        step = self._world.step(envelopes={} if known else {(0, self._row): envelope})
+        return step, known or self._keeper.acknowledge(0, envelope)
+
+    def resend(self, envelope: bytes) -> bytes | None:
+        """The answer to an envelope that comes again between steps."""
+        return self._keeper.acknowledge(0, envelope)
 
 
 class _Seat:
@@ -266,6 +315,7 @@ def _run_both(
     live.reset()
     evaluation.reset()
     assert isinstance(live.keeper, FullKeeper)
+    gateway = _Gateway(live, seat.row)
     device.enrol(seat.genesis(live, live.keeper.chain_ids[0]))
     contracts, done = seat.opening(live), False
     while not done:
@@ -278,7 +328,11 @@ def _run_both(
         made = quote(evaluation.view(seat.role), action, evaluation.design)
         if reference is not None:
             reference.compare(evaluation, seat.role, action, made)
-        step = live.step(envelopes={(0, seat.row): envelope})
+        step, receipt = gateway.step(envelope)
+        if receipt is not None:
+            run.receipts.append(receipt)
+            # as a device does that did not hear the answer
+            run.resent_alike += gateway.resend(envelope) == receipt
         expected = evaluation.step({seat.role: action})
         plan = ABSENT if evaluation.fleet.dispatchable[seat.row] else int(made.plan_wh[0, seat.place])
         _compare(run, slot, envelope, expected.given[expected.given["party"] == seat.row], plan)

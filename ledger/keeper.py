@@ -18,6 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ledger.acknowledgements import acknowledge
 from ledger.admission import KEY_ID, SEQUENCE, Hearing, admit_envelopes, check_rows, close_late, number_arrivals
 from ledger.content import StepRecord, advance_heads, step_bytes
 from ledger.encoding import ABSENT, MAX_ROWS, SIGNATURE_BYTES, encode_bodies, signed_message
@@ -324,6 +325,11 @@ class FullKeeper(DigestKeeper):
         heard = self._books[world].remembered.find(envelope[KEY_ID], int.from_bytes(envelope[SEQUENCE], "big"))
         same = heard is not None and heard.envelope[:-SIGNATURE_BYTES] == envelope[:-SIGNATURE_BYTES]
         return heard if same else None
+
+    def acknowledge(self, world: int, envelope: bytes) -> bytes | None:
+        """The operator's answer to an envelope admitted lately, the same each time (`ledger.acknowledgements`)."""
+        heard, book = self.recall(world, envelope), self._books[world]
+        return None if heard is None else acknowledge(book.chain_id, heard, book.operator)
 
     def record(self, step: StepRecord) -> None:
         """Advance content heads and append each world's envelopes and step to its journal."""

@@ -7,10 +7,12 @@ step, length u32 and zlib stream; inside, each observation as length u32 and byt
 """
 
 import hashlib
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger.encoding import canonical_json
 from market.errors import DataError
@@ -34,13 +36,22 @@ def name_observation(data: bytes) -> bytes:
 
 
 class ObservationLog:
-    """Appends the observations of each step to a new file; raises DataError when it cannot."""
+    """Appends the observations of each step to a file, a new one unless `resume`; raises DataError when it cannot.
 
-    def __init__(self, path: Path) -> None:
+    With `resume` it goes on behind the last whole step of a file that is there: what a crash left unfinished is cut.
+    """
+
+    def __init__(self, path: Path, resume: bool = False) -> None:
         self._path = path
+        self._file: BinaryIO
         try:
-            self._file = path.open("xb")
-            self._file.write(MAGIC)
+            if resume and path.is_file() and path.stat().st_size:
+                self._file = path.open("r+b")
+                self._file.truncate(_whole(self._file.read(), path.name))
+                self._file.seek(0, os.SEEK_END)
+            else:
+                self._file = path.open("wb" if resume else "xb")
+                self._file.write(MAGIC)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -49,6 +60,13 @@ class ObservationLog:
         packed = zlib.compress(b"".join(_LENGTH.pack(len(data)) + data for data in observations), 1)
         try:
             self._file.write(_LENGTH.pack(len(packed)) + packed)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def flush(self) -> None:
+        """Hand what was added to the operating system: a process that is killed then loses nothing."""
+        try:
+            self._file.flush()
         except OSError as error:
             raise self._failure(error) from error
 
@@ -85,6 +103,19 @@ def read_observations(path: Path) -> Iterator[bytes]:
         except zlib.error as error:
             raise DataError("observations are damaged", where=path.name, do="simulate the run again") from error
         yield from _cut(step, 0, path.name)
+
+
+def _whole(data: bytes, where: str) -> int:
+    """Bytes up to the end of the last whole step; raises DataError where it is another file."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise DataError("not a file of observations of this version", where=where, do="move it away")
+    at = len(MAGIC)
+    while at + _LENGTH.size <= len(data):
+        end = at + _LENGTH.size + _LENGTH.unpack_from(data, at)[0]
+        if end > len(data):
+            break
+        at = end
+    return at
 
 
 def _cut(data: bytes, at: int, where: str) -> Iterator[bytes]:

@@ -3,18 +3,34 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agents.fleet import Role
+from agents.frames import Report
 from agents.policies import mark_up
 from agents.policy_file import PolicyFile
 from envs.scenario import load_scenario
 from experiments import device_host, device_process
-from experiments.device_host import run_device_day
+from experiments.device_host import DeviceRun, keep_device_day, run_device_day
 from experiments.device_process import DeviceProcess
+from experiments.runs import RunFolder
+from experiments.why import explain
+from ledger.acknowledgements import read_acknowledgement
+from ledger.content import fixed_dtype
+from ledger.encoding import record_id
+from ledger.journal import read
 from ledger.keys import create_key_file
+from ledger.proofs import places
+from ledger.reasons import ObservationLog, name_observation, read_observations
+from ledger.receipts import administrators_of
+from ledger.records import RecordType, read_step, split_envelope
+from ledger.rules import read_genesis
+from market.contracts import CONTRACT, CONTRACT_WIRE
 from market.design import DESIGNS, find_design
-from market.errors import ConfigError, LedgerError, PolicyError
+from market.errors import ConfigError, DataError, LedgerError, PolicyError
+from market.settlement import KINDS
+from market.tables import from_wire
 from tests.reference.networks import write_network
 
 SCENARIO = load_scenario("urawa-misono")
@@ -36,6 +52,111 @@ def test_orders_of_a_device_equal_those_of_the_evaluation_run_over_a_day(policy:
     assert run.verdict is not None
     assert run.verdict.ok, run.verdict.lines
     assert run.ok
+
+
+Day = tuple[RunFolder, DeviceRun, Path]
+
+
+@pytest.fixture(scope="module")
+def day(policy: PolicyFile, tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """A kept day of a device: run folder, what was found, the device's key file."""
+    folder = tmp_path_factory.mktemp("device")
+    create_key_file(folder / "home.pem")
+    return *keep_device_day(
+        folder / "day", SCENARIO, find_design("dgp"), policy.path, key=folder / "home.pem"
+    ), folder / "home.pem"
+
+
+def test_a_resent_envelope_gets_its_first_answer(day: Day) -> None:
+    """Answers are the operator's, name block and codes as they stand in the ledger, and are the same bytes again."""
+    kept, run, _ = day
+    assert (len(run.receipts), run.resent_alike) == (48, 48)
+    world = kept.ledger / "world-0000"
+    (operator,) = administrators_of(world).keys
+    stands = {
+        record_id(body[: len(body) - len(codes) - 64]): (place.height, codes)
+        for place, kind, body in places(world)
+        if kind == RecordType.ENVELOPE and (codes := split_envelope(body)[1]) is not None
+    }
+    for receipt in run.receipts:
+        said = read_acknowledgement(receipt, operator)
+        assert stands[said.record_id] == (said.height, said.codes)
+    with pytest.raises(LedgerError, match="not signed by the operator"):
+        read_acknowledgement(receipt[:-1] + bytes([receipt[-1] ^ 1]), operator)
+    for wrong in (receipt[:-1], receipt + b"\0", receipt[:20]):
+        with pytest.raises(LedgerError, match=r"cut short|wrong length"):
+            read_acknowledgement(wrong, operator)
+
+
+def test_a_device_that_sends_its_old_envelope_again_is_not_heard_twice(
+    policy: PolicyFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one step it says what it said in the step before: it gets the first answer, and nothing enters."""
+    ask, said = DeviceProcess.ask, list[bytes]()
+
+    def stutter(device: DeviceProcess, report: Report) -> bytes:
+        fresh = ask(device, report)
+        said.append(said[-1] if len(said) == 7 else fresh)
+        return said[-1]
+
+    monkeypatch.setattr(DeviceProcess, "ask", stutter)
+    run = run_device_day(SCENARIO, find_design("dgp"), policy.path, tmp_path / "ledger")
+    assert run.receipts[6] == run.receipts[7]
+    assert run.verdict is not None
+    assert run.verdict.ok, run.verdict.lines
+    assert run.verdict.counts["refused envelopes"] == 0
+
+
+def contract_of(world: Path, party: str) -> str:
+    """The name of a contract that a party's order made."""
+    rules = None
+    for height, number, kind, body in read(world):
+        if kind == RecordType.GENESIS:
+            rules = read_genesis(body).rules
+        if kind != RecordType.STEP or rules is None:
+            continue
+        accounts = rules.accounts
+        size = fixed_dtype(accounts.parties, accounts.count, KINDS).itemsize
+        formed = from_wire(read_step(body, size, CONTRACT_WIRE.itemsize).contracts, CONTRACT_WIRE, CONTRACT)
+        row = accounts.party_names.index(party)
+        mine = ((formed["buyer"] == row) | (formed["seller"] == row)) & (formed["last_resort"] == 0)
+        if mine.any():
+            return f"{height}/{number}#{np.flatnonzero(mine)[0]}"
+    raise AssertionError("the party made no contract")
+
+
+def test_a_day_of_a_device_is_explained_by_why(day: Day) -> None:
+    """A contract of its party: policy and observation are at hand, and the decision comes out the same."""
+    kept, made, _ = day
+    told = explain(contract_of(kept.ledger / "world-0000", made.party), kept.path)
+    side = next(one for one in told.sides.values() if one.party == made.party)
+    assert side.again.same is True
+
+
+def test_a_device_keeps_what_it_saw_beside_its_key(day: Day) -> None:
+    """One observation a step, those its envelopes name."""
+    kept, _, key = day
+    seen = {name_observation(data) for data in read_observations(key.with_suffix(".observations.dgo"))}
+    named = {body[100:132] for _, kind, body in places(kept.ledger / "world-0000") if kind == RecordType.ENVELOPE}
+    assert len(seen) == 48
+    assert seen <= named
+
+
+def test_observations_go_on_behind_the_last_whole_step(tmp_path: Path) -> None:
+    """What a crash left unfinished is cut; another file is not written to."""
+    path = tmp_path / "seen.dgo"
+    for data in (b"one", b"two"):
+        log = ObservationLog(path, resume=True)
+        log.add([data])
+        log.close()
+        with path.open("ab") as file:
+            file.write(b"\0\0\1\0 the power went")
+    ObservationLog(path, resume=True).close()
+    assert list(read_observations(path)) == [b"one", b"two"]
+    path.write_bytes(b"something else")
+    with pytest.raises(DataError, match="move it away"):
+        ObservationLog(path, resume=True)
+    assert path.read_bytes() == b"something else"
 
 
 def test_a_device_hears_what_outages_took_from_its_contracts(tmp_path: Path) -> None:
