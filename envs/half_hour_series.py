@@ -121,14 +121,17 @@ def tell_gaps(gaps: Sequence[Gap]) -> str:
     longest = max(gaps, key=lambda gap: gap.slots)
     count = sum(gap.slots for gap in gaps)
     where = f"the first {gaps[0]}" + ("" if longest == gaps[0] else f", the longest {longest}")
-    return f"{count:,} half hours are missing in {len(gaps):,} gap{'s' * (len(gaps) > 1)}: {where}"
+    values = "half-hour value is" if count == 1 else "half-hour values are"
+    return f"{count:,} {values} missing in {len(gaps):,} gap{'s' * (len(gaps) > 1)}: {where}"
 
 
 def settle_gaps(series: Series, fill: bool) -> Series:
     """The series without gaps: as it is, filled when asked, else refused; raises DataError."""
     gaps = series.gaps
     if gaps and not fill:
-        raise DataError(tell_gaps(gaps), where=str(series.path), do="add them, or have them filled: scenarios fill")
+        raise DataError(
+            tell_gaps(gaps), where=str(series.path), do="add them, or fill them: digitalgrid scenarios fill"
+        )
     return fill_gaps(series) if gaps else series
 
 
@@ -215,9 +218,9 @@ def make_series(
     minutes = np.array(starts, np.int64)
     step = _check_times(path, lines, minutes, numbered)
     halves = step // HALF_HOURS.minutes
-    cells = np.array(table)
-    _check_most(cells, kinds, halves, path, lines)
-    whole = _whole_units(cells, tuple(columns.values()), halves)
+    numbers = np.array(table, np.float64)
+    _check_most(numbers, kinds, halves, path, lines)
+    whole = _whole_units(numbers, tuple(columns.values()), halves)
     at = (minutes - minutes[0]) // step
     values = np.full(((int(at[-1]) + 1) * halves, len(kinds)), MISSING, np.int64)
     for part in range(halves):

@@ -133,11 +133,15 @@ def check_size(series: Series, name: str, size: Size) -> None:
     year = mean * HOURS_PER_DAY * 365
     plausible = f"{size.what} uses {size.least_mean_kw:g} to {size.most_mean_kw:,g} kW on average"
     if mean > size.most_mean_kw or top > size.most_kw:
-        what = f"a mean of {mean:,.3g} kW ({year:,.0f} kWh a year) and a top of {top:,.3g} kW; {plausible}"
+        what = f"a mean of {_kw(mean)} ({year:,.0f} kWh a year) and a top of {_kw(top)}; {plausible}"
         raise DataError(what, where=where, do="give kWh of each row, not Wh, W or kVA")
     if mean < size.least_mean_kw:
-        what = f"a mean of {mean:,.3g} kW ({year:,.0f} kWh a year); {plausible}"
+        what = f"a mean of {_kw(mean)} ({year:,.0f} kWh a year); {plausible}"
         raise DataError(what, where=where, do="give kWh of each row, not MWh or MW")
+
+
+def _kw(power: float) -> str:
+    return f"{power:,.0f} kW" if power >= 10 else f"{power:.3g} kW"
 
 
 def _checked(series: Series, size: Size) -> Series:

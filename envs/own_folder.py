@@ -114,10 +114,17 @@ def kind_of(name: str) -> Quantity:
 def load_files(scenario: Scenario) -> dict[str, list[HomesSpec | StoresSpec]]:
     """The groups of homes and stores whose loads are given, by file."""
     found: dict[str, list[HomesSpec | StoresSpec]] = {}
-    for group in (*scenario.homes, *scenario.stores):
+    for group in consumers(scenario):
         if group.load_file:
             found.setdefault(group.load_file, []).append(group)
     return found
+
+
+def consumers(scenario: Scenario) -> list[HomesSpec | StoresSpec]:
+    """The groups that use energy: homes, then stores."""
+    groups: list[HomesSpec | StoresSpec] = [*scenario.homes]
+    groups.extend(scenario.stores)
+    return groups
 
 
 def find_file(folder: Path, name: str) -> Path | None:

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from agents.fleet import Role
 from envs.opening import open_world
 from envs.scenario_schema import LineSpec, Scenario
-from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, RED, SKY, STYLE, YELLOW
+from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, RED, SKY, STYLE
 from experiments.scenario_table import count_parties
 from market.slots import HALF_HOURS
 from market.units import MJPY_PER_JPY, WH_PER_KWH
 
 DAYS = 2
+BROWN = "#8C564B"
 MEGA_KW = 10_000
 """Power from which a line is written in MW."""
 FEW = 4
@@ -32,7 +33,7 @@ PLACES = {
     "kyushu": (-1.4, 0.1),
 }
 """Where an area stands on the picture: north is up, distances are those that lines and names need."""
-COLOURS = (BLUE, RED, GREEN, ORANGE, SKY, BLACK, YELLOW, GREY, "#CC79A7")
+COLOURS = (BLUE, RED, GREEN, ORANGE, SKY, BLACK, PINK, GREY, BROWN)
 KW_PER_WH = HALF_HOURS.gate / WH_PER_KWH
 
 

@@ -1,7 +1,7 @@
 """scenarios: which worlds there are, who lives in them, and what of a user's folder is usable."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from envs.own_folder import (
     PRICES,
     SOLAR,
     WEATHER,
+    consumers,
     find_file,
     folder_of,
     open_series,
@@ -108,7 +109,8 @@ class Coverage:
     def text(self) -> str:
         """One line."""
         missing = tell_gaps(self.gaps) if self.gaps else "no gaps"
-        return f"{self.file}: {len(self.columns)} columns, {self.first} to {self.stop}, {missing}"
+        columns = "1 column" if len(self.columns) == 1 else f"{len(self.columns):,} columns"
+        return f"{self.file}: {columns}, {self.first} to {self.stop}, {missing}"
 
 
 @dataclass(frozen=True)
@@ -169,10 +171,10 @@ def check_scenario(name_or_path: str) -> ScenarioCheck:
     found = ScenarioCheck(summarise(scenario), count_parties(scenario), tuple(line.name for line in scenario.lines))
     folder = folder_of(path)
     if folder is None:
-        notes = ("no files of its own: it runs on the synthetic year, or on --data",)
-        return ScenarioCheck(found.summary, found.parties, found.line_names, notes=notes)
+        return replace(found, notes=("no files of its own: it runs on the synthetic year, or on --data",))
     coverage: list[Coverage] = []
-    notes, error = (), None
+    notes: tuple[str, ...] = ()
+    error: DigitalGridError | None = None
     try:
         for _, series in open_series(scenario, folder):
             coverage.append(_coverage(series))
@@ -181,7 +183,7 @@ def check_scenario(name_or_path: str) -> ScenarioCheck:
         read_figures(path)
     except DigitalGridError as caught:
         error = caught
-    return ScenarioCheck(found.summary, found.parties, found.line_names, tuple(coverage), notes, error)
+    return replace(found, coverage=tuple(coverage), notes=notes, error=error)
 
 
 def summarise(scenario: Scenario) -> Summary:
@@ -226,6 +228,6 @@ def _notes(scenario: Scenario, folder: Path, coverage: list[Coverage]) -> Iterat
         yield f"{weather.name}: covers the fiscal year"
     elif SOLAR not in files:
         yield f"no {SOLAR} or {WEATHER}: the sun is that of --data or the synthetic year"
-    drawn = [group.name for group in (*scenario.homes, *scenario.stores) if not group.load_file]
+    drawn = [group.name for group in consumers(scenario) if not group.load_file]
     if drawn:
         yield f"loads of {', '.join(drawn)} are drawn; a load_file would give them"

@@ -67,7 +67,7 @@ def put(number: int, line: str) -> Edit:
         (put(48, "2018-04-01,49,7,8,7,7,7.5,350,1"), ("50 half hours, a day of daylight saving time", "Japan")),
         (lambda rows: rows.__delitem__(slice(47, 49)), ("46 half hours, a day of daylight saving time", "Japan")),
         (put(9, "2018-04-01,77,7,8,7,7,7.5,350,1"), ("there is no 2018-04-01 slot 77",)),
-        (lambda rows: rows.__delitem__(slice(9, 12)), ("3 half hours are missing", "2018-04-01 04:00")),
+        (lambda rows: rows.__delitem__(slice(9, 12)), ("3 half-hour values are missing", "2018-04-01 04:00")),
     ],
 )
 def test_a_wrong_file_is_refused_by_line(tmp_path: Path, edit: Edit, parts: tuple[str, ...]) -> None:

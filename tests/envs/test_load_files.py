@@ -122,8 +122,8 @@ def double(first: int, count: int) -> Edit:
         (put(5, "2018-03-23T02:00,0.2,inf"), ("line 6: store-1", "'inf' is not a number")),
         (put(5, "2018-03-23T02:00,-0.2,9"), ("line 6: home-1", "negative load -0.2")),
         (put(5, "2018-03-23T02:00,2e6,9"), ("line 6: home-1", "not possible", "kWh per slot, not W")),
-        (put(5, "2018-03-23T02:00,,9"), ("1 half hours are missing in 1 gap", "1 from 2018-03-23 02:00 in home-1")),
-        (cut(5, 3), ("6 half hours are missing in 2 gaps", "3 from 2018-03-23 02:00 in home-1")),
+        (put(5, "2018-03-23T02:00,,9"), ("1 half-hour value is missing in 1 gap", "1 from 2018-03-23 02:00 in home-1")),
+        (cut(5, 3), ("6 half-hour values are missing in 2 gaps", "3 from 2018-03-23 02:00 in home-1")),
         (lambda lines: lines.__delitem__(slice(2, None)), ("fewer than two rows",)),
         (lambda lines: lines.clear(), ("line 1",)),
         (cut(at(SUNDAY, "02:00"), 2), ("the hour from 2018-03-25 02:00 is left out", "daylight saving time", "Japan")),
@@ -239,7 +239,7 @@ def test_gaps_are_told_with_the_first_and_the_longest() -> None:
     first = HALF_HOURS.first_of(FIRST)
     told = tell_gaps(Series(Path("x"), first, ("home",), values).gaps)
     assert told == (
-        "4 half hours are missing in 2 gaps: the first 1 from 2018-03-23 01:30 in home, "
+        "4 half-hour values are missing in 2 gaps: the first 1 from 2018-03-23 01:30 in home, "
         "the longest 3 from 2018-03-23 20:00 in home"
     )
     assert SHORT_GAP == 4
@@ -264,7 +264,7 @@ def site_lines() -> list[str]:
         (put(48, "03-23,-,20,0"), "'-' is not a slot"),
         (put(48, "02-30,48,20,0"), "no day of the calendar"),
         (cut(47, 2), "has 23 hours: daylight saving time"),
-        (cut(40, 3), "half hours are missing"),
+        (cut(40, 3), "half-hour values are missing"),
     ],
 )
 def test_a_wrong_site_file_is_refused(tmp_path: Path, edit: Edit, part: str) -> None:

@@ -161,7 +161,7 @@ def narrow(lines: list[str]) -> None:
         ("loads.csv", header("home-3", "hoem-3"), ("'hoem-3'", "did you mean 'home-3'?")),
         ("loads.csv", narrow, ("no column for party 'store-5'",)),
         ("loads.csv", scaled(1000), ("home-1", "a home uses", "not Wh")),
-        ("loads.csv", cut(100, 110), ("100 half hours are missing in 10 gaps", "scenarios fill")),
+        ("loads.csv", cut(100, 110), ("100 half-hour values are missing in 10 gaps", "scenarios fill")),
     ],
 )
 def test_a_wrong_file_is_refused(folder: Path, name: str, edit: Edit, parts: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from envs.load_shapes import is_free_day
 from envs.public_year import EXTRA_DAYS, PublicYear, public_year
-from envs.published_year import LONGEST_GAP, read_solar_yield, read_spot_prices
+from envs.published_year import LONGEST_GAP, calendar_parts, in_order, read_solar_yield, read_spot_prices
 from envs.scenario import load_scenario
 from envs.synthetic_year import AREA_MODEL, draw_year
 from market.errors import DataError
@@ -329,6 +329,25 @@ def test_a_wrong_weather_file_is_refused_by_line(
     assert WEATHER in line
     for part in parts:
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([*range(23), "next"], "2018-03-25 has 23 hours"),
+        ([*range(25)], "2018-03-25 has 25 hours"),
+        ([0, 1, 3], "2018-03-25 has 23 hours"),
+        ([0, 1, 2, 2], "stands twice"),
+        ([0, 1, 4], "hour 2 is missing"),
+    ],
+)
+def test_hours_counted_from_zero_show_a_changed_clock_too(found: list[int | str], words: str) -> None:
+    """The hourly demand of the areas begins at hour 0; 25 March 2018 is a Sunday."""
+    days = [("2018-03-26", "0") if hour == "next" else ("2018-03-25", str(hour)) for hour in found]
+    rows = ((line, [*day, "1"]) for line, day in enumerate(days, 2))
+    due = ((day, part - 1) for day, part in calendar_parts(date(2018, 3, 25), date(2018, 3, 27), 24))
+    with pytest.raises(DataError, match=words):
+        list(in_order(Path("demand.csv"), rows, due, "hour"))
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_wrong_folder_is_told_up_to_its_first_error_and_can_be_filled(folder: 
             (tmp_path / path.name).write_text("\n".join(cut) + "\n", encoding="utf-8")
     ended = run("check", str(tmp_path))
     assert ended.exit_code == 1
-    assert "100 half hours are missing in 2 gaps" in ended.stdout
+    assert "100 half-hour values are missing in 2 gaps" in ended.stdout
     assert "loads.csv: 10 columns" in ended.stdout
     assert "all is well" not in ended.stdout
     assert ended.stderr.count("\n") == 1
