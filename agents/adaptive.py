@@ -145,15 +145,16 @@ class Zip(Strategy):
         is_sale = np.array([True, False])
         upward, downward = np.where(is_sale, better, worse), np.where(is_sale, worse, better)
         dice = draw_steps(stream.seed, stream.world, _sides(stream.party), stream.slot[:, None])
-        flat = (shape[0], -1)
-        moved = move_prices(*(c.reshape(flat) for c in (price, seen, upward, downward)), memory.adaptation, dice)
+        flat_price, flat_seen = price.reshape(shape[0], -1), seen.reshape(shape[0], -1)
+        ups, downs = upward.reshape(shape[0], -1), downward.reshape(shape[0], -1)
+        moved = move_prices(flat_price, flat_seen, ups, downs, memory.adaptation, dice)
         margin = moved.reshape(shape) * [1, -1] + [0, 1]
         memory.margin = np.minimum(np.maximum(margin, 0.0), 1.0)
 
 
 def _sides(party: Int) -> Int:
     """Numbers of the sales and purchases of each party, for dice (2 r,)."""
-    return (party[:, None] + np.array([0, _SIDE])).ravel()
+    return np.asarray((party[:, None] + np.array([0, _SIDE])).ravel())
 
 
 def _read_signals(view: View, memory: Margins, price: Floats) -> tuple[Mask, Floats, Mask]:
@@ -161,13 +162,14 @@ def _read_signals(view: View, memory: Margins, price: Floats) -> tuple[Mask, Flo
 
     `price` (w, r, 2): what each side asks or bids, as a share of its band.
     """
-    filled, wanted = _filled(view, memory), np.stack([memory.wanted_wh < 0, memory.wanted_wh > 0], -1).any(2)
+    filled = _filled(view, memory)
+    wanted = np.any(np.stack([memory.wanted_wh < 0, memory.wanted_wh > 0], -1), 2)
     usual = _share(view, view.gate - 1, _usual_price(view))[..., None]
     could = np.where(np.array([True, False]), price <= usual, price >= usual)
     seen, better, sees = np.where(filled, price, usual), filled | could, wanted | could
     if view.position_wh.shape[-1]:
         rival, ahead = _rivals(view, price)
-        passed = ahead & ~filled & view.live.any(2)[..., ::-1]
+        passed = ahead & ~filled & np.asarray(view.live.any(2))[..., ::-1]
         seen, better, sees = np.where(passed, rival, seen), better & ~passed, sees | passed
     return sees, seen, better & sees
 
@@ -178,7 +180,7 @@ def _filled(view: View, memory: Margins) -> Mask:
     before = memory.position_wh[..., max(gone, 0) :]
     now = view.position_wh[..., max(-gone, 0) :][..., : before.shape[-1]]
     moved = now - before[..., : now.shape[-1]]
-    return np.stack([moved < 0, moved > 0], -1).any(2)
+    return np.asarray(np.stack([moved < 0, moved > 0], -1).any(2))
 
 
 def _rivals(view: View, price: Floats) -> tuple[Floats, Mask]:

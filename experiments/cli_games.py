@@ -60,8 +60,12 @@ def study_market_maker(
         from experiments.lead_time_picture import check_folder
 
         check_folder(figures)
-    given = {"spread": spread, "limit_wh": limit, "worlds": worlds, "days": days, "seed": seed}
-    result = with_progress("playing", lambda progress: verb(scenario, **given, progress=progress))
+    result = with_progress(
+        "playing",
+        lambda progress: verb(
+            scenario, spread=spread, limit_wh=limit, worlds=worlds, days=days, seed=seed, progress=progress
+        ),
+    )
     if figures:
         from experiments.market_maker_picture import save_pictures
 

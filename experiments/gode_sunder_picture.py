@@ -14,8 +14,8 @@ from experiments.induced_values import Played
 
 LOWEST = -1.0
 """Sessions below this share the first bar."""
-COLOURS = {ZI_C: ORANGE, ZIP: BLUE}
-NAMES = {ZI_C: "zero intelligence (ZI-C)", ZIP: "learning margins (ZIP)"}
+COLOURS: dict[str, str] = {ZI_C: ORANGE, ZIP: BLUE}
+NAMES: dict[str, str] = {ZI_C: "zero intelligence (ZI-C)", ZIP: "learning margins (ZIP)"}
 
 
 def save_pictures(study: ZeroIntelligenceStudy, folder: Path) -> list[Path]:

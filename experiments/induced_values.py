@@ -57,17 +57,17 @@ class Sessions:
     @property
     def units(self) -> int:
         """Units of each trader."""
-        return self.values.shape[-1]
+        return int(self.values.shape[-1])
 
     @property
     def buyers(self) -> int:
         """Buyers of a session; they are its first traders."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     @property
     def traders(self) -> int:
         """Traders of a session."""
-        return self.buyers + self.costs.shape[1]
+        return self.buyers + int(self.costs.shape[1])
 
     def surplus(self, traded: Int) -> Int:
         """Value of the units bought less cost of the units sold (s,) [ticks]; `traded` (s, traders) units of each."""

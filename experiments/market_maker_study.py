@@ -89,8 +89,9 @@ class MarketMakerStudy:
 
     def rows(self) -> dict[str, object]:
         """Plain values for programs, in the units of the names."""
+        asked = {"spread": self.spread, "limit_wh": self.limit_wh, "worlds": self.worlds, "days": self.days}
         found = {others: {name: asdict(c) for name, c in by.items()} for others, by in self.changes.items()}
-        return {"spread": self.spread, "limit_wh": self.limit_wh, "worlds": self.worlds, "days": self.days} | found
+        return {**asked, **found}
 
     def print(self) -> None:
         """One table, for people."""
