@@ -9,9 +9,7 @@ import typer
 Named = Annotated[str, typer.Argument(help="A scenario by name, the path of a TOML file, or a folder with one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-scenarios_app = typer.Typer(
-    help="List the scenarios, show one with its sources, make and check one's own.", rich_markup_mode="markdown"
-)
+scenarios_app = typer.Typer(rich_markup_mode="markdown")
 
 
 @scenarios_app.callback(invoke_without_command=True)
