@@ -5,30 +5,25 @@ a batch. Loads are mean x size x shape x noise; size is drawn per world and part
 published solar forecast is the smoothed real yield times a slow lognormal error per six hours.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from agents.draw import Purpose, below, draw, lognormal_ppm
-from agents.fleet import Fleet, Role
+from agents.draw import Purpose, below, draw
+from agents.fleet import Fleet
 from agents.forecasting import HISTORY_DAYS, seasonal_naive
 from agents.metering import read_series
-from envs.population import rows_of_groups
+from envs.forecasts import forecast_load, forecast_sun
+from envs.loads import WEEK_DAYS, draw_load, is_held_out
 from envs.public_year import PublicYear
+from envs.published_sun import SMOOTHED, draw_published_sun
 from envs.scenario_schema import Scenario
 from market.errors import ConfigError
 from market.slots import HALF_HOURS
-from market.units import PPM, Int
+from market.units import Int
 
 AHEAD = 2 * HALF_HOURS.per_day
 """Slots known beyond the last one of an episode, for forecasts and prices."""
-ERROR_SLOTS = 12
-SMOOTHING = 5
-WEEK_DAYS = 7
-HELD_OUT_EVERY = 4
-DRAWN_TOGETHER = 2**18
-"""Values drawn at a time."""
 
 
 @dataclass(frozen=True)
@@ -58,48 +53,52 @@ def draw_episode(
     seed: int,
     first_slot: Int,
     slots: int,
-    loads: Mapping[str, Int] | None = None,
 ) -> Episode:
     """Draw every series for worlds starting at `first_slot` (w,), each at midnight.
 
-    `loads` holds measured loads by group name, (slots of the public year, parties of the group) [Wh]; they take the
-    place of drawn ones. Raises ConfigError where a series is missing, has another shape, or the year ends too soon.
+    Raises ConfigError where the year ends too soon or measured loads do not fit.
     """
     _check_end(year, int(first_slot.max()), slots)
     history = HISTORY_DAYS * HALF_HOURS.per_day
     worlds = np.arange(len(first_slot))
     at = first_slot[:, None] - year.first_slot + np.arange(-history, slots + AHEAD)
-    load = _draw_load(fleet, year, seed, worlds, at, first_slot[:, None] + np.arange(-history, slots + AHEAD))
-    _take_loads(load, scenario, year, at, loads or {})
+    load = draw_load(scenario, fleet, year, seed, worlds, at, first_slot[:, None] + np.arange(-history, slots + AHEAD))
     seen = load if scenario.meter.resolution_wh == 1 else read_series(load, scenario.meter.resolution_wh)
     sun = year.solar_wh_per_kw[at]
-    solar = _solar_of(fleet, sun[:, history:])
-    forecast_sun = _forecast_sun(scenario, year, seed, worlds, at[:, history:], first_slot)
+    published = draw_published_sun(year, seed, worlds, at[:, history:], first_slot, scenario.solar_error)
+    load_ahead, sun_ahead = _believe(scenario, fleet, year, seen, sun, published, at)
     if scenario.forecast == "perfect":
-        net = load[..., history:] - solar
-    else:
-        expected = seasonal_naive(seen, HALF_HOURS.per_day)
-        naive_sun = seasonal_naive(sun, HALF_HOURS.per_day)
-        believed = forecast_sun if scenario.forecast == "weather" else naive_sun
-        net = expected - _solar_of(fleet, believed)
+        load_ahead, sun_ahead = load[..., history:], sun[:, history:]
     outside = np.moveaxis(year.outside_mjpy_kwh[at[:, history:]], -1, 1)
     return Episode(
         first_slot=first_slot,
         slots=slots,
         load_wh=load[..., history:],
-        solar_wh=solar,
-        net_forecast_wh=net,
-        solar_forecast_wh_kw=forecast_sun,
+        solar_wh=_solar_of(fleet, sun[:, history:]),
+        net_forecast_wh=load_ahead - _solar_of(fleet, sun_ahead),
+        solar_forecast_wh_kw=published,
         history_wh=seen[..., :history],
         outside=np.ascontiguousarray(outside),
         capacity_wh=_draw_capacity(scenario, seed, worlds, first_slot, slots),
     )
 
 
+def _believe(
+    scenario: Scenario, fleet: Fleet, year: PublicYear, seen: Int, sun: Int, published: Int, at: Int
+) -> tuple[Int, Int]:
+    """Forecasts from what was seen: load (w, parties, n) [Wh] and yield (w, n) [Wh per kW]."""
+    kind = scenario.forecast
+    if kind == "ridge" or kind == "boosting":
+        expected = forecast_load(kind, scenario, fleet, year, seen, at)
+        return expected, forecast_sun(kind, year, sun, published, at, scenario.solar_error)
+    believed = published if kind == "weather" else seasonal_naive(sun, HALF_HOURS.per_day)
+    return seasonal_naive(seen, HALF_HOURS.per_day), believed
+
+
 def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
     """Raise ConfigError when an episode needs forecasts and prices from after the public year."""
     begins = first_slot - year.first_slot
-    room = year.slots - begins - AHEAD - SMOOTHING // 2
+    room = year.slots - begins - AHEAD - SMOOTHED // 2
     if slots > room:
         raise ConfigError(
             f"{slots // HALF_HOURS.per_day} days from day {begins // HALF_HOURS.per_day} run past the public year",
@@ -133,11 +132,6 @@ def held_out_starts(year: PublicYear, worlds: int, days: int) -> Int:
     return firsts[np.arange(worlds) % len(firsts)]
 
 
-def is_held_out(day: int) -> bool:
-    """True for the days of every fourth week of the year; no training episode touches them."""
-    return day // WEEK_DAYS % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
-
-
 def _midnights(year: PublicYear, days: int, held_out: bool) -> Int:
     last = 364 - max(days, 1)
     good = [
@@ -149,63 +143,6 @@ def _midnights(year: PublicYear, days: int, held_out: bool) -> Int:
         # longer than any run of weeks of one kind: every start is as good, and the caller reports the split
         good = list(range(HISTORY_DAYS, max(last, HISTORY_DAYS) + 1))
     return year.first_slot + np.array(good, np.int64) * HALF_HOURS.per_day
-
-
-def _draw_load(fleet: Fleet, year: PublicYear, seed: int, worlds: Int, at: Int, slot: Int) -> Int:
-    """Load (w, parties, slots) [Wh]; zero for parties without one.
-
-    Parties of one role, noise and opening hours are drawn together, some at a time to keep arrays in the cache.
-    """
-    load = np.zeros((len(worlds), fleet.count, at.shape[1]), np.int64)
-    shapes = {Role.HOME: year.household_ppm, Role.STORE: year.store_ppm}
-    parties = np.flatnonzero(fleet.load_wh > 0)
-    kinds = np.stack([fleet.role, fleet.load_noise_ppm, fleet.opens, fleet.closes, fleet.closed_ppm])[:, parties]
-    for kind in np.unique(kinds, axis=1).T:
-        role, noise_ppm, *hours = kind.tolist()
-        shape = _open_shape(shapes[Role(role)], year, *hours)[at] if any(hours) else shapes[Role(role)][at]
-        members = parties[(kinds == kind[:, None]).all(0)]
-        some = max(DRAWN_TOGETHER // at.size, 1)
-        for rows in np.split(members, range(some, len(members), some)):
-            bits = draw(seed, worlds[:, None], rows, 0, Purpose.SIZE)
-            low, high = fleet.size_low_ppm[rows], fleet.size_high_ppm[rows]
-            mean = fleet.load_wh[rows] * (low + below(bits, high - low + 1)) // PPM
-            noise = lognormal_ppm(
-                draw(seed, worlds[:, None, None], rows[:, None], slot[:, None], Purpose.LOAD), noise_ppm / PPM
-            )
-            load[:, rows] = mean[..., None] * shape[:, None] // PPM * noise // PPM
-    return load
-
-
-def _take_loads(load: Int, scenario: Scenario, year: PublicYear, at: Int, loads: Mapping[str, Int]) -> None:
-    """Put measured loads in the place of drawn ones."""
-    for name, rows in rows_of_groups(scenario).items():
-        if name in loads:
-            expected = (year.slots, rows.stop - rows.start)
-            if loads[name].shape != expected:
-                what = f"loads of {name!r} have the shape {loads[name].shape}"
-                raise ConfigError(what, do=f"give {expected[0]} half hours by {expected[1]} parties")
-            load[:, rows] = np.moveaxis(loads[name][at], -1, 1)
-    for group in (*scenario.homes, *scenario.stores):
-        if group.load_file and group.name not in loads:
-            raise ConfigError(f"the load file of group {group.name!r} was not read", do="give its loads to the world")
-
-
-def _open_shape(shape_ppm: Int, year: PublicYear, opens: int, closes: int, closed_ppm: int) -> Int:
-    """A shape of use with less of it while closed, the mean of a day's factors being one (slots,) [ppm]."""
-    half_hour = (year.first_slot + np.arange(len(shape_ppm))) % HALF_HOURS.per_day
-    is_open = (half_hour >= opens) & (half_hour < closes)
-    weight = (closes - opens) * PPM + (HALF_HOURS.per_day - closes + opens) * closed_ppm
-    return np.asarray(shape_ppm * np.where(is_open, PPM, closed_ppm) // PPM * HALF_HOURS.per_day * PPM // weight)
-
-
-def _forecast_sun(scenario: Scenario, year: PublicYear, seed: int, worlds: Int, at: Int, first_slot: Int) -> Int:
-    """Published solar forecast (w, slots) [Wh per kW]."""
-    reach = SMOOTHING // 2
-    near = np.stack([year.solar_wh_per_kw[np.maximum(at + shift, 0)] for shift in range(-reach, reach + 1)])
-    smooth = near.sum(0) // SMOOTHING
-    block = (first_slot[:, None] + np.arange(at.shape[1])) // ERROR_SLOTS
-    error = lognormal_ppm(draw(seed, worlds[:, None], 0, block, Purpose.WEATHER), scenario.solar_error)
-    return np.asarray(smooth * error // PPM)
 
 
 def _draw_capacity(scenario: Scenario, seed: int, worlds: Int, first_slot: Int, slots: int) -> Int:

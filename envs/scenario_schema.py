@@ -217,7 +217,7 @@ class Scenario(Spec):
     fiscal_year: Annotated[int, Field(ge=2001, le=2099)] = 2018
     areas: Annotated[tuple[Area, ...], Field(min_length=1)]
     site_area: str
-    forecast: Literal["naive", "weather", "perfect"] = "weather"
+    forecast: Literal["naive", "weather", "ridge", "boosting", "perfect"] = "weather"
     solar_error: NoiseSd = 0.15
     horizon: Annotated[int, Field(ge=1, le=HALF_HOURS.year)] = 4
     episode_days: Annotated[int, Field(ge=1, le=365)] = 3

@@ -102,7 +102,6 @@ class World:
         folder: where a `full` ledger is written.
         warm_up_days: first days that the tally leaves out.
         external: public keys of devices outside this process by (world, party); `full` ledger only.
-        loads: measured loads by group name, (slots of the year, parties) [Wh]; the year's if None, drawn where absent.
     """
 
     def __init__(
@@ -120,7 +119,6 @@ class World:
         folder: Path | None = None,
         warm_up_days: int = 0,
         external: Mapping[tuple[int, int], bytes] | None = None,
-        loads: Mapping[str, Int] | None = None,
     ) -> None:
         check_numbers(scenario, ledger)
         self.scenario, self.worlds, self.seed = scenario, worlds, seed
@@ -129,7 +127,6 @@ class World:
         self.year = year or public_year(scenario, None)
         self.days = days or scenario.episode_days
         self.held_out, self.mode, self.folder, self.external = held_out, ledger, folder, external
-        self.loads = dict(self.year.load_wh if loads is None else loads)
         self.warm_up = warm_up_days * HALF_HOURS.per_day
         self.calendar = HALF_HOURS
         self.slots = self.days * self.calendar.per_day
@@ -168,9 +165,7 @@ class World:
         if starts is None:
             pick = held_out_starts(self.year, self.worlds, self.days) if self.held_out else None
             starts = training_starts(self.year, self.key, self.worlds, self.days) if pick is None else pick
-        self.episode: Episode = draw_episode(
-            self.scenario, self.fleet, self.year, self.key, starts, self.slots, self.loads
-        )
+        self.episode: Episode = draw_episode(self.scenario, self.fleet, self.year, self.key, starts, self.slots)
         shape = (self.worlds, self.fleet.count)
         self.t = 0
         self._memories, self._quoted = {}, {}

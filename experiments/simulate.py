@@ -17,7 +17,7 @@ from agents.bidders import find_bidder
 from agents.fleet import ROLE_OF_NAME, Role
 from agents.forecasting import HISTORY_DAYS
 from agents.strategies import Bidder
-from envs.episode import WEEK_DAYS, is_held_out
+from envs.loads import WEEK_DAYS, is_held_out
 from envs.opening import fit_design
 from envs.outages import Announced
 from envs.own_folder import folder_of

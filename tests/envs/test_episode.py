@@ -1,5 +1,7 @@
 """The outside world of an episode: alone as in a batch, in integers, with held-out weeks that stay unseen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,10 +13,10 @@ from envs.episode import (
     Episode,
     draw_episode,
     held_out_starts,
-    is_held_out,
     start_charge,
     training_starts,
 )
+from envs.loads import is_held_out
 from envs.population import fleet_of
 from envs.public_year import PublicYear
 from envs.scenario import load_scenario
@@ -183,7 +185,7 @@ def test_measured_loads_take_the_place_of_drawn_ones(year: PublicYear, starts: n
     """The series of a group by its name; all other parties are drawn as before."""
     scenario = load_scenario("urawa-misono", {"homes.load_file": "homes.csv"})
     measured = np.arange(year.slots)[:, None] + np.arange(5) * 1_000_000
-    episode = draw_episode(scenario, fleet_of(scenario), year, 5, starts, SLOTS, {"home": measured})
+    episode = drawn(scenario, replace(year, load_wh={"home": measured}), starts)
     at = starts[:, None] - year.first_slot + np.arange(SLOTS + AHEAD)
     assert (episode.load_wh[:, 3] == at + 3_000_000).all()
     before = drawn(load_scenario("urawa-misono"), year, starts)
@@ -196,7 +198,7 @@ def test_a_group_whose_load_file_was_not_read_is_refused(year: PublicYear, start
     with pytest.raises(ConfigError, match="load file of group 'home' was not read"):
         drawn(scenario, year, starts)
     with pytest.raises(ConfigError, match="by 5 parties"):
-        draw_episode(scenario, fleet_of(scenario), year, 5, starts, SLOTS, {"home": np.zeros((year.slots, 4), int)})
+        drawn(scenario, replace(year, load_wh={"home": np.zeros((year.slots, 4), int)}), starts)
 
 
 def test_a_plant_gives_no_more_than_its_routers_pass(year: PublicYear) -> None:
