@@ -407,8 +407,9 @@ def open_keeper(
     worlds: Worlds,
     folder: Path | None = None,
     external: Mapping[tuple[int, int], bytes] | None = None,
+    open_store: Callable[[Path], LogStore] = SegmentStore,
 ) -> Keeper:
-    """The keeper of a run; `full` needs a new folder, `external` is for `full` only.
+    """The keeper of a run; `full` needs a folder, new unless `open_store` resumes; `external` is for `full` only.
 
     Raises:
         ConfigError: unknown mode.
@@ -422,4 +423,4 @@ def open_keeper(
         raise ConfigError(f"unknown ledger mode {mode!r}", do=f"choose one of {', '.join(get_args(Mode))}")
     if folder is None:
         raise ConfigError("a full ledger needs a folder", do="give a run folder")
-    return FullKeeper(worlds, folder, external)
+    return FullKeeper(worlds, folder, external, open_store)

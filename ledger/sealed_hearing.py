@@ -1,8 +1,9 @@
 """Hearing sealed orders: what comes in before the gate, whose shares count after it, and what opens.
 
 Before the gate a sealed order is judged by what is seen from outside, cheapest first: form, chain, key, sequence, age,
-size, and the signature last. One order a key and step; its sequence is used up whatever comes out of it, so that a void
-order cannot be sent again. One for a later step is refused: it would be opened before its gate.
+size, and the signature last, of a few orders under one key id (`ledger.admission.CHECKS`). One order a key and step;
+its sequence is used up whatever comes out of it, so that a void order cannot be sent again. One for a later step is
+refused: it would be opened before its gate.
 
 After the gate the shares of each administrator are judged: form, chain, number, auction and orders they are for,
 signature. What the orders then open to is `ledger.sealing`'s rule. An order that does not open is void, with a code of
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ledger.admission import NOT_AFTER, Hearing
+from ledger.admission import CHECKS, NOT_AFTER, Hearing
 from ledger.encoding import ROW_BYTES, SHORTEST, record_id
 from ledger.keys import in_parallel, is_signed_by, read_verifier
 from ledger.registry import Registry
@@ -69,35 +70,54 @@ def hear_sealed(
     registry: Registry, privacy: Privacy, chain_id: bytes, last: LastSealed, given: Sequence[bytes], slot: int
 ) -> Arrived:
     """Judge the sealed orders of one world and step; `last` moves on for those kept."""
+    codes, orders, due = _choose_checks(registry, privacy, chain_id, last, given, slot)
+    for index, is_good in zip(due, in_parallel(lambda index: _is_signed(registry, orders[index]), due), strict=True):
+        if not is_good:
+            codes[index] = Refusal.BAD_SIGNATURE
+        elif codes[index] == Refusal.OLD_SEQUENCE:
+            same = last[orders[index].key_id][1] == orders[index].record_id
+            codes[index] = Refusal.RESENT if same else Refusal.EQUIVOCATION
+    kept, turn = list[tuple[int, bytes, Sealed]](), set[bytes]()
+    for index in due:
+        sealed = orders[index]
+        if codes[index]:
+            continue
+        if sealed.key_id in turn:
+            codes[index] = Refusal.TOO_MANY
+            continue
+        turn.add(sealed.key_id)
+        last[sealed.key_id] = sealed.sequence, sealed.record_id
+        kept.append((registry.members[sealed.key_id].party, given[index], sealed))
+    kept.sort(key=lambda one: one[0])
+    return Arrived(codes, [data for _, data, _ in kept], [sealed for *_, sealed in kept])
 
-    def look(data: bytes) -> tuple[Refusal, Sealed | None]:
-        """The code by all rules but those between the orders of a step."""
+
+def _choose_checks(
+    registry: Registry,
+    privacy: Privacy,
+    chain_id: bytes,
+    last: Mapping[bytes, tuple[int, bytes]],
+    given: Sequence[bytes],
+    slot: int,
+) -> tuple[list[Refusal], dict[int, Sealed], list[int]]:
+    """Codes by all rules but the signature, and by place the orders whose signatures matter: a few of each key id."""
+    codes, orders, checks = list[Refusal](), dict[int, Sealed](), dict[bytes, int]()
+    for index, data in enumerate(given):
         try:
             sealed = read_sealed(data)
         except LedgerError:
-            return Refusal.MALFORMED, None
+            codes.append(Refusal.MALFORMED)
+            continue
         code = judge_sealed(registry, privacy, chain_id, last, sealed, slot)
-        before = last.get(sealed.key_id)
-        recalled = code == Refusal.OLD_SEQUENCE and before is not None and before[0] == sealed.sequence
-        if (code == Refusal.ADMITTED or recalled) and not _is_signed(registry, sealed):
-            return Refusal.BAD_SIGNATURE, sealed
-        if recalled and before is not None:
-            return Refusal.RESENT if before[1] == sealed.record_id else Refusal.EQUIVOCATION, sealed
-        return code, sealed
-
-    codes, kept, turn = list[Refusal](), list[tuple[int, bytes, Sealed]](), set[bytes]()
-    for data, (code, sealed) in zip(given, in_parallel(look, given), strict=True):
-        if sealed is None or code:
-            codes.append(code)
-        elif sealed.key_id in turn:
-            codes.append(Refusal.TOO_MANY)
-        else:
-            turn.add(sealed.key_id)
-            last[sealed.key_id] = sealed.sequence, sealed.record_id
-            codes.append(Refusal.ADMITTED)
-            kept.append((registry.members[sealed.key_id].party, data, sealed))
-    kept.sort(key=lambda one: one[0])
-    return Arrived(codes, [data for _, data, _ in kept], [sealed for *_, sealed in kept])
+        recalled = code == Refusal.OLD_SEQUENCE and last[sealed.key_id][0] == sealed.sequence
+        if code == Refusal.ADMITTED or recalled:
+            checks[sealed.key_id] = checks.get(sealed.key_id, 0) + 1
+            if checks[sealed.key_id] <= CHECKS:
+                orders[index] = sealed
+            else:
+                code = Refusal.FLOODED
+        codes.append(code)
+    return codes, orders, list(orders)
 
 
 def judge_sealed(

@@ -10,6 +10,8 @@ from ledger.forgeries import CHAIN, write_envelope
 from ledger.keys import SoftwareSigner, Verifier, is_signed_by
 from ledger.registry import Registry
 from ledger.remembered import KEPT, Remembered
+from ledger.sealed_forgeries import Stage
+from ledger.sealed_hearing import hear_sealed
 from market.errors import Refusal
 from tests.reference.admission import Ear, Said
 
@@ -85,3 +87,20 @@ def test_junk_below_the_cap_takes_nothing_from_a_key() -> None:
         junk = [write(Said(0, 50 + number, NOW + step, 1, 1, False)) for number in range(CHECKS - 1)]
         own = write(Said(0, step + 1, NOW + step, 1, 1, True))
         assert admit_envelopes(registry, CHAIN, last, [*junk, own], NOW + step).kept == [own]
+
+
+def test_a_flood_of_sealed_orders_under_one_key_costs_no_more_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same cap before the gate; an order of another key is kept."""
+    stage, checked = Stage(3), list[bytes]()
+
+    def count(verifier: Verifier, signature: bytes, message: bytes) -> bool:
+        checked.append(message)
+        return is_signed_by(verifier, signature, message)
+
+    monkeypatch.setattr("ledger.sealed_hearing.is_signed_by", count)
+    bad = stage.seal(stage.devices[0])[:-64] + bytes(64)
+    honest = stage.seal(stage.devices[1])
+    arrived = hear_sealed(stage.registry, stage.privacy, CHAIN, dict(stage.last), [*[bad] * 100, honest], NOW)
+    assert len(checked) == CHECKS + 1
+    assert arrived.codes == [Refusal.BAD_SIGNATURE] * CHECKS + [Refusal.FLOODED] * (100 - CHECKS) + [Refusal.ADMITTED]
+    assert arrived.kept == [honest]

@@ -13,7 +13,7 @@ from ledger.administrators import cosign, known_administrators
 from ledger.audit import WorldAudit, verify
 from ledger.freezing import freeze, thaw
 from ledger.journal import read_blocks
-from ledger.keeper import FullKeeper
+from ledger.keeper import FullKeeper, open_keeper
 from ledger.registrations import Reason
 from ledger.restart import (
     Restart,
@@ -226,7 +226,7 @@ def test_a_stopped_run_goes_on_behind_its_last_sealed_block(tmp_path: Path, monk
     monkeypatch.setattr("ledger.journal.BLOCK_BYTES", 1)
     whole = SmallRun([7], "full", tmp_path / "whole").run()
     stopped = SmallRun([7], "digest")
-    stopped.keeper = FullKeeper(stopped.keeper.worlds, tmp_path / "run", open_store=ResumedStore)
+    stopped.keeper = open_keeper("full", stopped.keeper.worlds, tmp_path / "run", open_store=ResumedStore)
     for t in range(3):
         stopped.step(t)
     del stopped
