@@ -284,6 +284,7 @@ def export_ledger(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     form: Annotated[str, typer.Option("--format", help="csv, or json: one object a line.")] = "csv",
+    keys: Administrators = None,
 ) -> None:
     """Verify a ledger and write its orders, contracts, postings and readings as plain files.
 
@@ -291,7 +292,7 @@ def export_ledger(
     """
     from experiments.ledger_files import write_records
 
-    for path, count in write_records(_ledger_of(folder), out, form).items():
+    for path, count in write_records(_ledger_of(folder), out, form, keys_of(keys)).items():
         typer.echo(f"{path}: {count} rows")
 
 

@@ -6,15 +6,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
-from ledger.audit import find_worlds, verify
+from ledger.audit import KeysOf, find_worlds, verify
 from ledger.exporting import COLUMNS, export_rows
 from market.errors import ConfigError, LedgerError
 
 FORMS = ("csv", "json")
 
 
-def write_records(ledger: Path, out: Path, form: str = "csv") -> dict[str, int]:
+def write_records(ledger: Path, out: Path, form: str = "csv", keys_of: KeysOf = lambda world: None) -> dict[str, int]:
     """Verify a run's ledger and write its records into a new folder; rows of each file made.
+
+    `keys_of`: the administrators whose epochs and words count (`ledger.audit.verify`).
 
     `csv` has a line of headings, `json` one object a line; the first column is the world.
 
@@ -24,7 +26,7 @@ def write_records(ledger: Path, out: Path, form: str = "csv") -> dict[str, int]:
     """
     if form not in FORMS:
         raise ConfigError(f"unknown form {form!r}", where="--format", do=f"choose one of {', '.join(FORMS)}")
-    verdict = verify(ledger)
+    verdict = verify(ledger, keys_of=keys_of)
     if not verdict.ok:
         raise LedgerError(verdict.lines[0], do="export a ledger that verifies")
     try:

@@ -75,6 +75,25 @@ def test_the_leader_is_lost_and_verify_follows_the_epoch(run) -> None:
     assert_one_line(run("ledger", "administrators", "run", "far", "--leader-lost", 99), "no block 99")
 
 
+def test_a_ledger_with_epochs_is_snapshotted_pruned_and_exported_with_the_keys(run) -> None:
+    """Each verb follows the epoch with --keys, and verify begins at the signed or the own snapshot."""
+    assert run("ledger", "administrators", "run", "signed", "--leader-lost", 1, "--snapshot", 1).exit_code == 0
+    own = run("ledger", "snapshot", "signed", "--block", 1, "--keys", "signed", "--out", "own")
+    assert "own/world-0000/block-00000001.dgr" in own.stdout, own.output
+    mine = run("ledger", "verify", "signed", "--from-snapshot", 1, "--snapshots", "own", "--keys", "signed")
+    assert mine.exit_code == 0, mine.output
+    assert "signed by 0 of 4 administrators, 3 are needed" in mine.stdout
+    theirs = run("ledger", "verify", "signed", "--from-snapshot", 2, "--keys", "signed")
+    assert theirs.exit_code == 0, theirs.output
+    assert "signed by 3 of 4 administrators" in theirs.stdout
+    assert run("ledger", "prune", "signed", "slim", "--before-block", 2, "--keys", "signed").exit_code == 0
+    assert run("ledger", "check-pruned", "slim", "--keys", "signed").exit_code == 0
+    assert run("ledger", "show", "signed", "--keys", "signed").exit_code == 0
+    assert run("ledger", "export", "signed", "--out", "plain", "--keys", "signed").exit_code == 0
+    assert_one_line(run("ledger", "verify", "signed", "--from-snapshot", 7, "--keys", "signed"), "ledger snapshot")
+    assert_one_line(run("ledger", "snapshot", "signed", "--block", 77, "--keys", "signed"), "has no block 77")
+
+
 @pytest.mark.slow
 def test_a_day_of_urawa_misono_goes_on_without_its_leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real market records, three of four must sign, the leader lost in mid-run: epoch 1, the same content heads."""

@@ -86,7 +86,7 @@ def test_records_are_exported_as_plain_files(run, tmp_path: Path, form: str) -> 
     made = run("ledger", "export", "run", "--out", "plain", "--format", form)
     assert made.exit_code == 0, made.output
     files = {path.stem: path for path in (tmp_path / "plain").iterdir()}
-    assert set(files) == {"orders", "contracts", "postings", "readings"}
+    assert set(files) == {"orders", "contracts", "postings", "readings", "sealed"}
     with files["orders"].open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file)) if form == "csv" else [json.loads(line) for line in file]
     assert len(rows) == SLOTS * 10

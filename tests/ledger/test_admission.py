@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.admission import Hearing, admit_envelopes, check_rows, fill_unheard, number_arrivals
+from ledger.admission import ROW_BITS, Hearing, admit_envelopes, check_rows, fill_unheard, number_arrivals
 from ledger.encoding import ABSENT, encode_bodies, signed_message
 from ledger.keys import Signer, SoftwareSigner
 from ledger.registry import Registry
@@ -131,7 +131,7 @@ def test_sequence_orders_by_step_then_rank_then_row(keys: list[tuple[int, int]],
     seen: dict[tuple[int, int], int] = {}
     for key, sequence in zip(keys, table["sequence"].tolist(), strict=True):
         row = seen[key] = seen.get(key, -1) + 1
-        assert sequence == (step << 32) + (int(arrival[key]) << 16) + row
+        assert sequence == (step << PARTY_BITS + ROW_BITS) + (int(arrival[key]) << 16) + row
 
 
 def test_a_batch_is_checked_as_each_world_alone() -> None:
