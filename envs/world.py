@@ -176,7 +176,7 @@ class World:
         self.plan_wh = np.zeros((*shape, self.slots + self.calendar.gate), np.int64)
         self.reading_wh = np.full(shape, ABSENT, np.int64)
         self.set_point_wh = np.zeros((*shape, 2), np.int64)
-        self._register_wh = np.zeros(shape, np.int64)
+        self._register_wh = np.zeros((*shape, 2), np.int64)
         self._link = Link(self.scenario.link, self.key, self._is_external)
         self.capacity_wh = self.episode.capacity_wh.reshape(self.worlds * self.slots, len(self.grid.lines), 2)
         self.flow_wh = np.zeros_like(self.capacity_wh)
@@ -525,8 +525,7 @@ class World:
         if resolution == 1:
             return used_wh, self._register_wh
         reading, rest = read_meter(used_wh, self._register_wh, resolution)
-        is_retailer = self.fleet.role == Role.RETAILER
-        return np.where(is_retailer, used_wh, reading), np.where(is_retailer, 0, rest)
+        return np.where(self.fleet.role == Role.RETAILER, used_wh, reading), rest
 
     def full_lines(self, t: int) -> Mask:
         """Which lines are full in slot column t, in either direction (worlds, lines)."""
