@@ -19,6 +19,7 @@ from market.opening import open_range
 from market.orders import ORDER, ORDER_WIRE
 from market.slots import HALF_HOURS, SlotCalendar
 from market.tables import Table, to_wire
+from market.validation import PARTY_BITS
 
 GRID = Grid(("tokyo",))
 DGP = replace(DESIGNS["dgp"], lot_wh=50, tick_mjpy_kwh=10, horizon=4)
