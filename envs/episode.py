@@ -11,13 +11,14 @@ import numpy as np
 
 from agents.draw import Purpose, below, draw
 from agents.fleet import Fleet
-from agents.forecasting import HISTORY_DAYS, seasonal_naive
+from agents.forecasting import HISTORY_DAYS
 from agents.metering import read_series
 from envs.forecasts import forecast_load, forecast_sun
 from envs.loads import WEEK_DAYS, draw_load, is_held_out
 from envs.public_year import PublicYear
 from envs.published_sun import SMOOTHED, draw_published_sun
 from envs.scenario_schema import Scenario
+from envs.updates import Beliefs, fit_updates
 from market.errors import ConfigError
 from market.slots import HALF_HOURS
 from market.units import Int
@@ -32,7 +33,7 @@ class Episode:
 
     first_slot (w,); load_wh, solar_wh, net_forecast_wh (w, parties, T + AHEAD); solar_forecast_wh_kw
     (w, T + AHEAD); history_wh (w, parties, HISTORY_DAYS x 48): readings of load before the start;
-    outside (w, areas, T + AHEAD); capacity_wh (w, T, lines, 2).
+    outside (w, areas, T + AHEAD); capacity_wh (w, T, lines, 2); beliefs where forecasts are updated on the way.
     """
 
     first_slot: Int
@@ -44,6 +45,7 @@ class Episode:
     history_wh: Int
     outside: Int
     capacity_wh: Int
+    beliefs: Beliefs | None = None
 
 
 def draw_episode(
@@ -66,33 +68,28 @@ def draw_episode(
     seen = load if scenario.meter.resolution_wh == 1 else read_series(load, scenario.meter.resolution_wh)
     sun = year.solar_wh_per_kw[at]
     published = draw_published_sun(year, seed, worlds, at[:, history:], first_slot, scenario.solar_error)
-    load_ahead, sun_ahead = _believe(scenario, fleet, year, seen, sun, published, at)
+    beliefs = None
     if scenario.forecast == "perfect":
         load_ahead, sun_ahead = load[..., history:], sun[:, history:]
+    else:
+        load_ahead = forecast_load(scenario.forecast, scenario, fleet, year, seen, at)
+        sun_ahead = forecast_sun(scenario.forecast, year, sun, published, at, scenario.solar_error)
+        if scenario.forecast_updates:
+            updates = fit_updates(scenario, fleet, year, scenario.forecast)
+            beliefs = Beliefs(load_ahead, seen[..., history:], sun_ahead, sun[:, history:], updates)
     outside = np.moveaxis(year.outside_mjpy_kwh[at[:, history:]], -1, 1)
     return Episode(
         first_slot=first_slot,
         slots=slots,
         load_wh=load[..., history:],
-        solar_wh=_solar_of(fleet, sun[:, history:]),
-        net_forecast_wh=load_ahead - _solar_of(fleet, sun_ahead),
+        solar_wh=solar_of(fleet, sun[:, history:]),
+        net_forecast_wh=load_ahead - solar_of(fleet, sun_ahead),
         solar_forecast_wh_kw=published,
         history_wh=seen[..., :history],
         outside=np.ascontiguousarray(outside),
         capacity_wh=_draw_capacity(scenario, seed, worlds, first_slot, slots),
+        beliefs=beliefs,
     )
-
-
-def _believe(
-    scenario: Scenario, fleet: Fleet, year: PublicYear, seen: Int, sun: Int, published: Int, at: Int
-) -> tuple[Int, Int]:
-    """Forecasts from what was seen: load (w, parties, n) [Wh] and yield (w, n) [Wh per kW]."""
-    kind = scenario.forecast
-    if kind == "ridge" or kind == "boosting":
-        expected = forecast_load(kind, scenario, fleet, year, seen, at)
-        return expected, forecast_sun(kind, year, sun, published, at, scenario.solar_error)
-    believed = published if kind == "weather" else seasonal_naive(sun, HALF_HOURS.per_day)
-    return seasonal_naive(seen, HALF_HOURS.per_day), believed
 
 
 def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
@@ -106,9 +103,10 @@ def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
         )
 
 
-def _solar_of(fleet: Fleet, sun_wh_kw: Int) -> Int:
-    """What the parties' PV gives of a yield (w, slots) [Wh per kW], as far as their inverters pass it."""
-    return np.asarray(np.minimum(sun_wh_kw[:, None] * fleet.solar_w[:, None] // 1000, fleet.solar_limit_wh[:, None]))
+def solar_of(fleet: Fleet, sun_wh_kw: Int, rows: slice = slice(None)) -> Int:
+    """What the PV of some parties gives of a yield (w, slots) [Wh per kW], as far as their inverters pass it."""
+    given = sun_wh_kw[:, None] * fleet.solar_w[rows, None] // 1000
+    return np.asarray(np.minimum(given, fleet.solar_limit_wh[rows, None]))
 
 
 def start_charge(fleet: Fleet, seed: int, first_slot: Int) -> Int:

@@ -32,7 +32,7 @@ from envs.scenario_schema import Scenario
 from market.slots import HALF_HOURS
 from market.units import PPM, Int
 
-Kind = Literal["ridge", "boosting"]
+Kind = Literal["naive", "weather", "ridge", "boosting"]
 Floats = npt.NDArray[np.float64]
 
 PAST_KEY = 1 << 40
@@ -89,13 +89,18 @@ def forecast_load(kind: Kind, scenario: Scenario, fleet: Fleet, year: PublicYear
         load_wh: (w, parties, history + n) real loads; only what is official two days before a slot is read.
         at: (w, history + n) their rows in the public year.
     """
-    calendar = Past(year).calendar(at[:, None])
     out = np.zeros((*load_wh.shape[:2], load_wh.shape[-1] - HISTORY), np.int64)
     for cohort, rows in cohorts_of(scenario, fleet, year):
-        model = _fit_load(kind, cohort, year)
-        load = load_wh[:, rows]
-        out[:, rows] = model.predict(load_features(load, calendar), level_of(load, calendar))
+        out[:, rows] = forecast_cohort(kind, cohort, year, load_wh[:, rows], at)
     return out
+
+
+def forecast_cohort(kind: Kind, cohort: Cohort, year: PublicYear, load_wh: Int, at: Int) -> Int:
+    """Forecast of the parties of one cohort (w, parties, n) [Wh]; `weather` foretells loads as `naive` does."""
+    if kind == "naive" or kind == "weather":
+        return seasonal_naive(load_wh, HALF_HOURS.per_day)
+    calendar = Past(year).calendar(at[:, None])
+    return _fit_load(kind, cohort, year).predict(load_features(load_wh, calendar), level_of(load_wh, calendar))
 
 
 def forecast_sun(kind: Kind, year: PublicYear, sun: Int, published: Int, at: Int, error: float) -> Int:
@@ -109,6 +114,10 @@ def forecast_sun(kind: Kind, year: PublicYear, sun: Int, published: Int, at: Int
         at: (w, history + n) rows in the public year.
         error: log standard deviation of the weather forecast's error.
     """
+    if kind == "naive":
+        return seasonal_naive(sun, HALF_HOURS.per_day)
+    if kind == "weather":
+        return published
     model = _fit_sun(kind, year, error)
     features = [*_sun_features(year, sun, published, at)]
     ahead = model.predict(iter(features), np.full_like(published, SUN_LEVEL))
@@ -122,11 +131,7 @@ def forecast_sun(kind: Kind, year: PublicYear, sun: Int, published: Int, at: Int
 def _fit_load(kind: Kind, cohort: Cohort, year: PublicYear) -> Model:
     """A model of one kind of party, from training weeks of a past of its own or of its meter."""
     at = np.arange(year.slots)[None]
-    if cohort.measured:
-        load = year.load_wh[cohort.measured].T[None]
-    else:
-        members = np.arange(SAMPLE)
-        load = draw_members(cohort, year, PAST_KEY, np.zeros(1, np.int64), members, at, at + year.first_slot)
+    load = past_load(cohort, year)
     calendar = Past(year).calendar(at[:, None])
     targets = past_weeks(year, HISTORY_DAYS)[HISTORY:]
     level = level_of(load, calendar)[..., targets]
@@ -136,14 +141,27 @@ def _fit_load(kind: Kind, cohort: Cohort, year: PublicYear) -> Model:
     return _fit(kind, features, load[..., HISTORY:][..., targets], level)
 
 
+def past_load(cohort: Cohort, year: PublicYear) -> Int:
+    """A year of loads (1, parties, slots of the year) [Wh]: drawn for a past of their own, or measured."""
+    if cohort.measured:
+        return year.load_wh[cohort.measured].T[None]
+    at = np.arange(year.slots)[None]
+    return draw_members(cohort, year, PAST_KEY, np.zeros(1, np.int64), np.arange(SAMPLE), at, at + year.first_slot)
+
+
+def past_published(year: PublicYear, error: float) -> tuple[Int, Int]:
+    """Rows of the public year and the forecasts published for them in a past of their own, (SAMPLE, slots) each."""
+    worlds, at = np.arange(SAMPLE), np.arange(year.slots)[None].repeat(SAMPLE, 0)
+    return at, draw_published_sun(year, PAST_KEY, worlds, at, np.full(SAMPLE, year.first_slot), error)
+
+
 @lru_cache(maxsize=16)
 def _fit_sun(kind: Kind, year: PublicYear, error: float) -> Model:
     """A model of the sun at the site, from training weeks and published forecasts drawn for them."""
-    worlds, at = np.arange(SAMPLE), np.arange(year.slots)[None].repeat(SAMPLE, 0)
-    published = draw_published_sun(year, PAST_KEY, worlds, at, np.full(SAMPLE, year.first_slot), error)[:, HISTORY:]
+    at, published = past_published(year, error)
     sun = year.solar_wh_per_kw[at]
     targets = past_weeks(year, HISTORY_DAYS)[HISTORY:]
-    features = [f[..., targets] for f in _sun_features(year, sun, published, at)]
+    features = [f[..., targets] for f in _sun_features(year, sun, published[:, HISTORY:], at)]
     wanted = sun[:, HISTORY:][:, targets]
     return _fit(kind, features, wanted, np.full_like(wanted, SUN_LEVEL))
 

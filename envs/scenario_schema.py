@@ -207,10 +207,11 @@ class Scenario(Spec):
     """One world as written down; `load_scenario` is the way to make one.
 
     `size` is the number of sites that groups with a `share` have together; powers of lines and thermal units are those
-    of a scenario of `written_for` sites. A single group is dumped as the table that it is in the file.
+    of a scenario of `written_for` sites. With `forecast_updates` the newest official readings correct the forecast.
+    A single group is dumped as the table that it is in the file.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"size", "written_for", "meter", "link"})
+    later: ClassVar[frozenset[str]] = frozenset({"size", "written_for", "forecast_updates", "meter", "link"})
 
     name: Name
     title: str
@@ -218,6 +219,7 @@ class Scenario(Spec):
     areas: Annotated[tuple[Area, ...], Field(min_length=1)]
     site_area: str
     forecast: Literal["naive", "weather", "ridge", "boosting", "perfect"] = "weather"
+    forecast_updates: bool = False
     solar_error: NoiseSd = 0.15
     horizon: Annotated[int, Field(ge=1, le=HALF_HOURS.year)] = 4
     episode_days: Annotated[int, Field(ge=1, le=365)] = 3

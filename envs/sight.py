@@ -20,7 +20,8 @@ from agents.devices import Battery
 from agents.fleet import Fleet, Role
 from agents.forecasting import READING_LAG, known_slots
 from agents.observing import NO_QUOTE, Floats, View, observe
-from envs.episode import AHEAD
+from envs.episode import AHEAD, solar_of
+from envs.updates import Beliefs, updated_load, updated_sun
 from market.exchange import trade
 from market.opening import open_range
 from market.pairing import best_quotes
@@ -159,9 +160,23 @@ class Sight:
         world = self._world
         lag = world.scenario.meter.lag_slots
         if world.scenario.forecast == "perfect" or (self._reach <= AHEAD and lag <= READING_LAG):
-            return world.episode.net_forecast_wh[:, rows, world.t : world.t + self._reach]
-        known = known_slots(self._reach, world.calendar.per_day, lag)
-        return world.episode.net_forecast_wh[:, rows].take(world.t + known, axis=-1)
+            foretold = world.episode.net_forecast_wh[:, rows, world.t : world.t + self._reach]
+        else:
+            known = known_slots(self._reach, world.calendar.per_day, lag)
+            foretold = world.episode.net_forecast_wh[:, rows].take(world.t + known, axis=-1)
+        if world.episode.beliefs is None:
+            return foretold
+        return self._update(world.episode.beliefs, foretold, rows, lag)
+
+    def _update(self, beliefs: Beliefs, foretold: Int, rows: slice, lag: int) -> Int:
+        """The forecast of the next two days after the newest official readings; farther slots stay as they are."""
+        t, fleet = self._world.t, self._world.fleet
+        official, stop = t - lag, t + min(AHEAD, foretold.shape[-1])
+        sun = updated_sun(beliefs, official, t, stop)
+        less = solar_of(fleet, sun, rows) - solar_of(fleet, beliefs.sun_wh_kw[:, t:stop], rows)
+        updated = foretold.copy()
+        updated[..., : stop - t] += updated_load(beliefs, rows, official, t, stop) - less
+        return updated
 
     @cached_property
     def _prices(self) -> Int:

@@ -136,7 +136,7 @@ def test_an_override_without_key_or_sign_is_refused(text: str) -> None:
         ({"homes.battery.round_trip": 0}, ("homes.battery.round_trip", "greater than 0")),
         ({"terms.fee_jpy_kwh": 0.0005}, ("terms.fee_jpy_kwh", "steps of 0.001 JPY/kWh")),
         ({"terms.wheeling_jpy_kwh": 1e6}, ("terms.wheeling_jpy_kwh", "less than")),
-        ({"forecast": "oracle"}, ("forecast", "'naive', 'weather' or 'perfect'")),
+        ({"forecast": "oracle"}, ("forecast", "'naive', 'weather', 'ridge', 'boosting' or 'perfect'")),
         ({"horizon": 0}, ("horizon", "greater than or equal to 1")),
         ({"areas": ["tokio", "tohoku"]}, ("areas.0", "tokio", "'tokyo'")),
         ({"areas": ["tokyo", "tohoku", "chubu"]}, ("lines", "no line reaches area 'chubu'")),
