@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from agents.fleet import ROLE_NAMES, Role
-from agents.policies import Policy
+from agents.strategies import Bidder
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
 from envs.tally import Flow
@@ -114,7 +114,7 @@ def wear_of(scenario: Scenario) -> float:
 
 
 def result_of(
-    judge: Judge, bar: Bar, policies: Sequence[Policy], setting: str, others: Mapping[Role, Policy] | None = None
+    judge: Judge, bar: Bar, policies: Sequence[Bidder], setting: str, others: Mapping[Role, Bidder] | None = None
 ) -> TrainedResult:
     """Judge policies of a role (one per training seed) against its bar.
 
