@@ -17,14 +17,22 @@ def attack_admission(
     envelopes: Annotated[int, typer.Option(min=1, help="Bad envelopes to send.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Draws the places and numbers.")] = 0,
     sealed: Annotated[bool, typer.Option("--sealed", help="Sealed orders and administrators' shares instead.")] = False,
+    under_one_key: Annotated[
+        bool, typer.Option("--flood", help="Bad signatures under one key id, and what they cost.")
+    ] = False,
 ) -> None:
     """Send envelopes that must not enter, of every kind; exit code 1 if one gets another code than it must.
 
     Example: `digitalgrid ledger attack --envelopes 10000`
     """
     from experiments.screen import with_progress
+    from ledger.flood import flood
     from ledger.forgeries import Forgery, attack
     from ledger.sealed_forgeries import SealedForgery, attack_sealed
+
+    if under_one_key:
+        typer.echo(flood(envelopes).line())
+        return
 
     def send(progress: Callable[[int, int], None]) -> Sequence[Forgery | SealedForgery]:
         return attack_sealed(envelopes, seed, progress) if sealed else attack(envelopes, seed, progress)

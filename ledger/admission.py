@@ -134,14 +134,16 @@ def admit_envelopes(
     envelopes: Sequence[bytes],
     slot: int,
     remembered: Remembered | None = None,
+    checks: int = CHECKS,
 ) -> Hearing:
     """Hear the envelopes of one world and step; `last_sequence` by key id moves on for those admitted.
 
     What earlier calls heard is known from `remembered`; without it, sequences they used are old and nothing more.
+    Of one key id at most `checks` signatures are checked.
     """
     known = Remembered() if remembered is None else remembered
 
-    codes, due = _choose_checks(registry, chain_id, last_sequence, envelopes, slot, known)
+    codes, due = _choose_checks(registry, chain_id, last_sequence, envelopes, slot, known, checks)
     # nothing changes before all have been looked at, so the order among threads does not show
     checked = in_parallel(lambda index: _is_signed(registry, envelopes[index]), due)
     looked: list[bool | None] = [None] * len(envelopes)
@@ -181,6 +183,7 @@ def _choose_checks(
     envelopes: Sequence[bytes],
     slot: int,
     known: Remembered,
+    most: int,
 ) -> tuple[list[Refusal], list[int]]:
     """Codes by all rules but the signature, and which envelopes' signatures matter: the first few of each key id."""
     codes, due, checks = list[Refusal](), list[int](), dict[bytes, int]()
@@ -189,7 +192,7 @@ def _choose_checks(
         key_id = envelope[KEY_ID]
         if code == Refusal.ADMITTED or (code == Refusal.OLD_SEQUENCE and known.find(key_id, _sequence(envelope))):
             checks[key_id] = checks.get(key_id, 0) + 1
-            if checks[key_id] <= CHECKS:
+            if checks[key_id] <= most:
                 due.append(index)
             else:
                 code = Refusal.FLOODED

@@ -108,6 +108,7 @@ def restart(snapshot: Restart, administrators: Administrators | None = None, tru
     if not isinstance(audit, WorldAudit) or audit.front[0] != snapshot.genesis:
         raise LedgerError("snapshot is not of an audit, or of another genesis")
     audit.chain.administrators = audit.replayed.administrators = administrators
+    audit.replayed.matched = None
     for member in audit.replayed.registry.members.values():
         member.verifier = read_verifier(member.public_key)
     audit.stand_ins = check_programs(read_programs(audit.front[4]), trust_source)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ledger.admission import CHECKS, NOT_AFTER, admit_envelopes
 from ledger.evidence import read_equivocation
+from ledger.flood import flood
 from ledger.forgeries import CHAIN, write_envelope
 from ledger.keys import SoftwareSigner, Verifier, is_signed_by
 from ledger.registry import Registry
@@ -104,3 +105,11 @@ def test_a_flood_of_sealed_orders_under_one_key_costs_no_more_either(monkeypatch
     assert len(checked) == CHECKS + 1
     assert arrived.codes == [Refusal.BAD_SIGNATURE] * CHECKS + [Refusal.FLOODED] * (100 - CHECKS) + [Refusal.ADMITTED]
     assert arrived.kept == [honest]
+
+
+def test_the_cost_of_a_flood_is_told() -> None:
+    """By code, with and without the cap."""
+    told = flood(400)
+    assert told.codes == {"BAD_SIGNATURE": CHECKS, "FLOODED": 400 - CHECKS}
+    assert told.line().startswith("400 bad envelopes of 48 orders under one key id: 16 BAD_SIGNATURE, 384 FLOODED; ")
+    assert told.capped_s < told.unbounded_s
