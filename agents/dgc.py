@@ -6,7 +6,8 @@ decide does not matter, since nobody sees another's action before all have decid
 the model, which lets each policy act once a step for all rows that hold it: the action of a row does not depend on
 the batch (law 7).
 
-The model offers `world`, `group`, `parties`, `proposals`, `table` and `money_ujpy` as `envs.society.Society` does.
+The model offers `world`, `group`, `parties`, `proposals`, `table`, `provider_names` and `money_ujpy` as
+`envs.society.Society` does.
 """
 
 from typing import Any, Protocol
@@ -16,15 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from mesa.agent import AgentSet
 
-from agents.fleet import ROLE_NAMES, Fleet, Role
+from agents.fleet import NO_GROUP, ROLE_NAMES, Fleet, Role
 from agents.observing import Floats
 from agents.policies import Policy
 from agents.quoting import ACTIONS
 from market.errors import ConfigError
 from market.units import UJPY_PER_JPY, Int
-
-NO_GROUP = -1
-"""Marks a party that belongs to no balancing group."""
 
 
 class Columns(Protocol):
@@ -227,8 +225,9 @@ class ServiceProvider(Window):
 
     @property
     def name(self) -> str:
-        """Numbered from one."""
-        return f"service-provider-{self._group + 1}"
+        """Its name in the scenario; numbered from one where the areas are the groups."""
+        names: tuple[str, ...] = self.model.provider_names
+        return names[self._group] if self._group < len(names) else f"service-provider-{self._group + 1}"
 
     @property
     def group(self) -> int:
@@ -273,5 +272,4 @@ PARTY_CLASSES: dict[Role, type[Party]] = {
 
 def group_of_party(fleet: Fleet) -> Int:
     """Balancing group of each party (parties,): the fleet's own column where it names any, else its retailer's area."""
-    given: Int | None = getattr(fleet, "group", None)
-    return fleet.area if given is None or (given == NO_GROUP).all() else given
+    return fleet.area if (fleet.group == NO_GROUP).all() else fleet.group

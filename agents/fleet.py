@@ -35,6 +35,8 @@ ROLE_OF_NAME = {
 """What people may call a role."""
 NO_COST = -1
 """Marks a party without fuel cost: it values surplus at feed-in."""
+NO_GROUP = -1
+"""Marks a party that belongs to no balancing group."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Fleet:
     that when open [ppm]; solar_w PV rating [W]; solar_limit_wh most its inverters pass per slot [Wh];
     thermal_wh largest output per slot [Wh]; cost [mJPY/kWh], NO_COST without fuel; export_limit_wh and
     import are per slot; curtails 1 where PV generates only what is planned, certified 1 where the DGC is of
-    type C and its meter issues certificates; battery as in `agents.devices`; start_charge bounds of the
-    stored energy at the start [Wh].
+    type C and its meter issues certificates; group number of the balancing group, NO_GROUP without; battery as in
+    `agents.devices`; start_charge bounds of the stored energy at the start [Wh].
     """
 
     names: tuple[str, ...]
@@ -67,6 +69,7 @@ class Fleet:
     export_limit_wh: Int
     curtails: Int
     certified: Int
+    group: Int
     battery: Battery
     start_low_wh: Int
     start_high_wh: Int

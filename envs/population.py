@@ -9,12 +9,13 @@ from dataclasses import fields
 import numpy as np
 
 from agents.devices import Battery
-from agents.fleet import NO_COST, Fleet, Role
+from agents.fleet import NO_COST, NO_GROUP, Fleet, Role
 from envs.groups import ROUTER_KW, BatterySpec, GroupSpec, HomesSpec, LoadsSpec, MallSpec, StoresSpec, ThermalSpec
 from envs.quantities import slot_energy_wh
 from envs.scenario_schema import Scenario
 from market.contracts import Source
 from market.errors import ConfigError
+from market.groups import BalancingGroup
 from market.settlement import Accounts
 from market.slots import HALF_HOURS
 from market.units import PPM, Int, mjpy_from_jpy
@@ -34,13 +35,23 @@ NO_LIMIT_WH = 2**40
 """More than any party generates in a slot."""
 MOST_NUMBERED = 2**16
 """Parties and their ranks of arrival are u16 in the ledger's records (`ledger.content`)."""
-DEFAULTS = {"size_low_ppm": PPM, "size_high_ppm": PPM, "cost": NO_COST, "solar_limit_wh": NO_LIMIT_WH}
+DEFAULTS = {
+    "size_low_ppm": PPM,
+    "size_high_ppm": PPM,
+    "cost": NO_COST,
+    "solar_limit_wh": NO_LIMIT_WH,
+    "group": NO_GROUP,
+}
 """Columns that are not zero where a group does not speak of them."""
 
 
 def fleet_of(scenario: Scenario) -> Fleet:
     """Columns of every party of the scenario."""
-    blocks: list[tuple[int, Values]] = [(group.count, _values_of(group, scenario)) for group in scenario.groups]
+    number = _provider_of_group(scenario)
+    blocks: list[tuple[int, Values]] = [
+        (group.count, _values_of(group, scenario) | {"group": number.get(group.name, NO_GROUP)})
+        for group in scenario.groups
+    ]
     blocks.append((len(scenario.areas), {"role": Role.RETAILER, "area": range(len(scenario.areas))}))
     names = [field.name for field in fields(Fleet) if field.name not in ("names", "battery")]
     return Fleet(
@@ -67,7 +78,33 @@ def check_numbers(scenario: Scenario, ledger: str) -> None:
 def accounts_of(scenario: Scenario, fleet: Fleet) -> Accounts:
     """Rows of the money table."""
     retailers = tuple(int(row) for row in fleet.rows(Role.RETAILER))
-    return Accounts(scenario.grid(), fleet.names, tuple(int(a) for a in fleet.area), retailers)
+    return Accounts(
+        scenario.grid(), fleet.names, tuple(int(a) for a in fleet.area), retailers, _balancing_groups(scenario, fleet)
+    )
+
+
+def _balancing_groups(scenario: Scenario, fleet: Fleet) -> tuple[BalancingGroup, ...]:
+    """One group for each service provider, in the order of the file."""
+    return tuple(
+        BalancingGroup(
+            said.name,
+            scenario.area_row(said.area),
+            tuple(np.flatnonzero(fleet.group == number).tolist()),
+            said.allocation,
+        )
+        for number, said in enumerate(scenario.service_providers)
+    )
+
+
+def _provider_of_group(scenario: Scenario) -> dict[str, int]:
+    """Number of the service provider of each group of parties that has one, by the group's name."""
+    return {
+        group.name: number
+        for number, said in enumerate(scenario.service_providers)
+        for name in said.members
+        for group in scenario.groups_named(name)
+        if group.area == said.area
+    }
 
 
 def source_of_party(fleet: Fleet) -> Int:
@@ -76,7 +113,7 @@ def source_of_party(fleet: Fleet) -> Int:
     return np.where((fleet.role == Role.STORE) & (fleet.solar_w > 0), Source.PROSUMER, of_role)
 
 
-def _values_of(group: GroupSpec, scenario: Scenario) -> Values:
+def _values_of(group: GroupSpec, scenario: Scenario) -> dict[str, int | Sequence[int]]:
     area = {"area": scenario.area_row(group.area)}
     if isinstance(group, ThermalSpec):
         output_wh = [slot_energy_wh(kw) for kw in group.units_kw]

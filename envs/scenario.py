@@ -62,6 +62,7 @@ def load_scenario(name_or_path: str | Path, overrides: Mapping[str, object] | No
     _check_areas(scenario, path)
     _check_parties(scenario, path)
     _check_outages(scenario, path)
+    _check_providers(scenario, path)
     return scenario
 
 
@@ -169,6 +170,7 @@ def _check_areas(scenario: Scenario, path: Path) -> None:
     for row, line in enumerate(scenario.lines):
         used |= {f"lines.{row}.source": line.source, f"lines.{row}.target": line.target}
     used |= {f"retailers.{area}": area for area in scenario.retailers}
+    used |= {f"service_providers.{row}.area": said.area for row, said in enumerate(scenario.service_providers)}
     used |= {f"terms.jp_2016.beta_jpy_kwh.{area}": area for area in scenario.terms.jp_2016.beta_jpy_kwh}
     for key, area in used.items():
         if area not in scenario.areas:
@@ -223,6 +225,32 @@ def _check_outages(scenario: Scenario, path: Path) -> None:
             raise ConfigError("the outage ends before it begins", where=f"{where}.to_hours", do="give a later hour")
         if outage.left is not None and outage.left_kw is not None:
             raise ConfigError("left and left_kw are both given", where=f"{where}.left", do="give one of them")
+
+
+def _check_providers(scenario: Scenario, path: Path) -> None:
+    """A service provider has members in its area, and a group of parties has one provider at most."""
+    _check_distinct(tuple(said.name for said in scenario.service_providers), "service_providers", path)
+    taken: dict[str, str] = {}
+    for row, said in enumerate(scenario.service_providers):
+        where = f"{path}: service_providers.{row}"
+        for name in said.members:
+            here = [group for group in _groups_named(scenario, name, f"{where}.members") if group.area == said.area]
+            if not here:
+                do = "name groups of that area"
+                raise ConfigError(f"{name!r} has no parties in {said.area!r}", where=f"{where}.members", do=do)
+            for group in here:
+                if taken.setdefault(group.name, said.name) != said.name:
+                    what = f"{group.name!r} is a member of {taken[group.name]!r} too"
+                    raise ConfigError(what, where=f"{where}.members", do="name each group once")
+
+
+def _groups_named(scenario: Scenario, name: str, where: str) -> tuple[GroupSpec, ...]:
+    """The groups that a name or key means; raises ConfigError naming those there are."""
+    found = scenario.groups_named(name)
+    if not found:
+        known = tuple(dict.fromkeys((*GROUP_KEYS, *(group.name for group in scenario.groups))))
+        raise ConfigError(f"no group {name!r}", where=where, do=f"{_nearest(name, known)}known: {', '.join(known)}")
+    return found
 
 
 def _check_distinct(names: tuple[str, ...], key: str, path: Path) -> None:

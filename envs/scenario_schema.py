@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from agents.forecasting import READING_LAG
+from envs.agreements import ServiceProviderSpec
 from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec, party_names
 from envs.quantities import (
     SLOTS_PER_HOUR,
@@ -211,7 +212,9 @@ class Scenario(Spec):
     A single group is dumped as the table that it is in the file.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"size", "written_for", "forecast_updates", "meter", "link"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"size", "written_for", "forecast_updates", "meter", "link", "service_providers"}
+    )
 
     name: Name
     title: str
@@ -236,6 +239,7 @@ class Scenario(Spec):
     terms: TermsSpec = TermsSpec()
     meter: MeterSpec = MeterSpec()
     link: LinkSpec = LinkSpec()
+    service_providers: tuple[ServiceProviderSpec, ...] = ()
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -247,6 +251,11 @@ class Scenario(Spec):
         """All groups in the order of their parties."""
         groups: list[GroupSpec] = [*self.homes, *self.stores, *self.mall, *self.thermal]
         return tuple(groups)
+
+    def groups_named(self, name: str) -> tuple[GroupSpec, ...]:
+        """The group of that name, else all groups of that key, as `homes`; none where there is neither."""
+        found = tuple(group for group in self.groups if group.name == name)
+        return found or (getattr(self, name) if name in GROUP_KEYS else ())
 
     @cached_property
     def party_names(self) -> tuple[str, ...]:

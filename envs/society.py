@@ -13,8 +13,8 @@ import mesa
 import numpy as np
 import numpy.typing as npt
 
-from agents.dgc import DGC, NO_GROUP, PARTY_CLASSES, Party, ServiceProvider, Window, group_of_party
-from agents.fleet import Role
+from agents.dgc import DGC, PARTY_CLASSES, Party, ServiceProvider, Window, group_of_party
+from agents.fleet import NO_GROUP, Role
 from agents.observing import Floats
 from agents.quoting import ACTIONS
 from envs.opening import find_role, open_world
@@ -52,6 +52,7 @@ class Society(mesa.Model):  # type: ignore[misc]  # mesa is not typed
     Attributes:
         parties, providers: agents of the parties in the order of the rows, and of the balancing groups.
         group: (parties,) balancing group of each party, NO_GROUP without.
+        provider_names: names of the groups' service providers; none where the areas are the groups.
         proposals: what the agents' policies propose.
         table: (1, parties, ACTIONS) float32, the action columns; zero until an agent has decided.
         actions: the rows of each role in them, as the world takes them.
@@ -73,6 +74,7 @@ class Society(mesa.Model):  # type: ignore[misc]  # mesa is not typed
         self._make_collector = partial(_collector, _known(collect), self)
         self.world: World = open_world(worlds=1, seed=seed, **options)
         self.group: Int = group_of_party(self.world.fleet)
+        self.provider_names = tuple(group.name for group in self.world.accounts.groups)
         self.proposals = Proposals(self.world)
         self.table: Floats = np.zeros((1, self.world.fleet.count, ACTIONS), np.float32)
         # the rows of a role follow one another

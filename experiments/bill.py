@@ -18,16 +18,18 @@ from ledger.showing import contracts_in
 from market.bills import TITLES, Bill, billed_energy, make_bills, print_bill
 from market.contracts import add_positions
 from market.errors import ConfigError
+from market.groups import BalancingGroup
 from market.slots import HALF_HOURS
 from market.tables import pick_rows
 
 
 @dataclass(frozen=True)
 class Billed:
-    """A party's bill and where it was read."""
+    """A party's bill, who represents it in a balancing group, if anybody does, and where it was read."""
 
     bill: Bill
     origin: str
+    provider: BalancingGroup | None = None
 
     def rows(self) -> dict[str, Any]:
         """Everything in plain values, for `--json`: energies in Wh, money in JPY, what rounding keeps back in uJPY."""
@@ -36,6 +38,8 @@ class Billed:
             "party": bill.party,
             "from": HALF_HOURS.label(bill.first_slot),
             "to": HALF_HOURS.label(bill.last_slot + 1),
+            "service_provider": self.provider.name if self.provider else None,
+            "allocation": self.provider.allocation if self.provider else None,
             "lines": [
                 {
                     "kind": line.kind.name.lower(),
@@ -57,12 +61,16 @@ class Billed:
         from experiments.screen import console
 
         screen = console()
-        for line in (*print_bill(self.bill, HALF_HOURS), f"left to rounding: {self.bill.rest_ujpy} uJPY", self.origin):
+        lines = print_bill(self.bill, HALF_HOURS)
+        if self.provider:
+            shared = f"imbalance of the group shared by {self.provider.allocation!r}"
+            lines.insert(1, f"Service provider 代表契約者  {self.provider.name}, {shared}")
+        for line in (*lines, f"left to rounding: {self.bill.rest_ujpy} uJPY", self.origin):
             screen.print(line, soft_wrap=True)
 
 
 def make_bill(party: str, run: Path | None = None) -> Billed:
-    """The bill of a party for all slots of world 0 of a run; raises ConfigError, LedgerError.
+    """The bill of a party or service provider for all slots of world 0 of a run; raises ConfigError, LedgerError.
 
     `run` is a run folder whose ledger is `full`, the newest in `runs/` if None.
     """
@@ -74,10 +82,15 @@ def make_bill(party: str, run: Path | None = None) -> Billed:
     origin = verify_ledger(folder, "bill")
     place = find_worlds(folder.ledger)[0]
     rules, first, reading, money = delivered_in(place)
-    row = find_name(party, rules.accounts.party_names, folder)
+    accounts = rules.accounts
+    providers = tuple(group.name for group in accounts.groups)
+    row = find_name(party, accounts.party_names + providers, folder)
+    if row >= rules.parties:
+        row = accounts.provider(row - rules.parties)
     _, contracts = contracts_in(place)
     contracts = pick_rows(contracts, contracts["slot"] < first + len(reading))
     plan = np.zeros((1, rules.parties, len(reading)), np.int64)
     add_positions(plan, contracts, np.array([first]))
-    energy = billed_energy(contracts, reading, plan[0].T, first, rules.accounts)
-    return Billed(make_bills(money, energy, first, rules.accounts)[row], origin)
+    energy = billed_energy(contracts, reading, plan[0].T, first, accounts)
+    bills = make_bills(money, energy, first, accounts, everyone=row >= rules.parties)
+    return Billed(bills[row], origin, accounts.group_of(row))

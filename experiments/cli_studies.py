@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments import cli_games, cli_optimiser
+from experiments import cli_games, cli_groups, cli_optimiser
 
 statement_app = typer.Typer()
 bill_app = typer.Typer()
@@ -170,6 +170,7 @@ def add_verbs(app: typer.Typer) -> None:
     app.add_typer(why_app)
     app.add_typer(study_app, name="study")
     cli_games.add_verbs(study_app)
+    cli_groups.add_verbs(study_app)
     cli_optimiser.add_verbs(study_app)
 
 

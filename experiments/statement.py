@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from envs.population import accounts_of, fleet_of
+from envs.scenario_schema import read_settings
 from experiments.runs import FORMAT, RunFolder, open_run
 from ledger.audit import find_worlds, verify
 from ledger.showing import contracts_in
 from market.contracts import CONTRACT, Source
 from market.errors import ConfigError, DataError, LedgerError
+from market.groups import BalancingGroup
 from market.orders import Side
 from market.slots import HALF_HOURS
 from market.statements import AHEAD_DAYS, Dealings, contracts_of, name_paths, sum_dealings
@@ -35,13 +38,20 @@ SHOWN_ROWS = 100
 class Deals:
     """Every contract of world 0 of a run.
 
-    `names` are the parties by row, `paths` the paths in words, `origin` says where the contracts were read.
+    `names` are the parties by row, `paths` the paths in words, `origin` says where the contracts were read, `groups`
+    who represents whom.
     """
 
     contracts: Table
     names: tuple[str, ...]
     paths: tuple[str, ...]
     origin: str
+    groups: tuple[BalancingGroup, ...] = ()
+
+    def provider_of(self, party: str) -> str | None:
+        """The service provider of a party; None where it stands alone."""
+        row = self.names.index(party)
+        return next((group.name for group in self.groups if row in group.members), None)
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class Statement:
         """Everything in plain values, for `--json`."""
         return {
             "party": self.party,
+            "service_provider": self.deals.provider_of(self.party),
             "from": self.first.isoformat(),
             "to": self.last.isoformat(),
             "origin": self.deals.origin,
@@ -99,6 +110,8 @@ class Statement:
         from experiments.screen import console
 
         screen = console()
+        if provider := self.deals.provider_of(self.party):
+            screen.print(f"service provider 代表契約者 {provider}")
         for word, preposition, side in (("bought", "from", self.bought), ("sold", "to", self.sold)):
             for line in self._lines(word, preposition, side):
                 screen.print(line, soft_wrap=True)
@@ -219,7 +232,8 @@ def _keeps_contracts(run: RunFolder) -> bool:
 def _read_ledger(run: RunFolder) -> Deals:
     origin = verify_ledger(run, "statement")
     rules, contracts = contracts_in(find_worlds(run.ledger)[0])
-    return Deals(contracts, rules.accounts.party_names, name_paths(rules.grid), origin)
+    accounts = rules.accounts
+    return Deals(contracts, accounts.party_names, name_paths(rules.grid), origin, accounts.groups)
 
 
 def verify_ledger(run: RunFolder, made: str) -> str:
@@ -256,7 +270,16 @@ def _read_table(run: RunFolder) -> Deals:
         contracts["source"] = [Source[line["source"].upper()] for line in lines]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError("not the contracts of a run", where=str(file), do="simulate it again") from error
-    return Deals(contracts, names, paths, f"from {file}; a run with --ledger full keeps them signed")
+    groups = _groups_in(run.read_json("config").get("scenario", {}))
+    return Deals(contracts, names, paths, f"from {file}; a run with --ledger full keeps them signed", groups)
+
+
+def _groups_in(settings: dict[str, Any]) -> tuple[BalancingGroup, ...]:
+    """The balancing groups of a scenario as a run's config holds it."""
+    if not settings.get("service_providers"):
+        return ()
+    scenario = read_settings(settings)
+    return accounts_of(scenario, fleet_of(scenario)).groups
 
 
 def _choose_days(deals: Deals, first: str | None, last: str | None) -> tuple[date, date]:

@@ -18,12 +18,14 @@ from ledger.encoding import CALENDAR_TAG, GENESIS_TAG, OPENING_TAG, canonical_js
 from market.design import MarketDesign
 from market.errors import LedgerError
 from market.grid import Grid, Limit, Line
+from market.groups import BalancingGroup
 from market.imbalance import read_imbalance
 from market.settlement import Accounts, Terms
 from market.slots import HALF_HOURS, SlotCalendar
 from market.units import Int
 
-FORMAT = "digitalgrid-ledger/2"
+FORMAT, FORMAT_OF_AGREED = "digitalgrid-ledger/2", "digitalgrid-ledger/3"
+"""Formats of a genesis: the second where the rules name balancing groups or long contracts, which version 2 cannot."""
 _PARTS = {"calendar", "config", "format", "key", "opening", "rules", "start"}
 
 
@@ -53,6 +55,11 @@ class Rules:
         """Number of parties."""
         return self.accounts.parties
 
+    @property
+    def format(self) -> str:
+        """Format of the genesis, which ledgers without groups and long contracts keep."""
+        return FORMAT_OF_AGREED if self.accounts.groups else FORMAT
+
     @cached_property
     def text(self) -> str:
         """The rules as canonical JSON."""
@@ -78,6 +85,8 @@ class Rules:
             "source": [int(s) for s in self.source],
             "terms": asdict(self.terms),
         }
+        if accounts.groups:
+            record["groups"] = [[g.name, g.area, list(g.members), g.allocation] for g in accounts.groups]
         return canonical_json(record).decode()
 
 
@@ -92,7 +101,9 @@ def read_rules(record: dict[str, Any]) -> Rules:
             tuple(Limit(name, tuple(signs), most) for name, signs, most in record["grid"]["limits"]),
         )
         who = record["accounts"]
-        accounts = Accounts(grid, tuple(who["parties"]), tuple(who["areas"]), tuple(who["retailers"]))
+        groups = (BalancingGroup(name, area, tuple(rows), rule) for name, area, rows, rule in record.get("groups", ()))
+        parts = (tuple(who[name]) for name in ("parties", "areas", "retailers"))
+        accounts = Accounts(grid, *parts, tuple(groups))
         return Rules(
             MarketDesign(**design),
             accounts,
@@ -102,7 +113,7 @@ def read_rules(record: dict[str, Any]) -> Rules:
             record["slots"],
             SlotCalendar(record["minutes"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError(
             f"rules cannot be read: {error}", where="genesis", do="use the version that wrote it"
         ) from error
@@ -129,7 +140,7 @@ def read_calendar(data: bytes) -> tuple[Int, Int]:
 def genesis_bytes(rules: Rules, config_text: str, world_key: int, start: int, calendar: bytes, opening: bytes) -> bytes:
     """Genesis of one world in canonical JSON; `config_text` is canonical JSON of the scenario's settings."""
     return (
-        f'{{"calendar":"{calendar_digest(calendar)}","config":{config_text},"format":"{FORMAT}",'
+        f'{{"calendar":"{calendar_digest(calendar)}","config":{config_text},"format":"{rules.format}",'
         f'"key":{world_key},"opening":"{opening_digest(opening)}","rules":{rules.text},"start":{start}}}'
     ).encode()
 
@@ -165,15 +176,18 @@ def read_genesis(data: bytes) -> Genesis:
     """Read a genesis record; raises LedgerError unless it is canonical JSON of this format."""
     try:
         record = json.loads(data)
-        known = canonical_json(record) == data and record["format"] == FORMAT and set(record) == _PARTS
+        known = canonical_json(record) == data and record["format"] in (FORMAT, FORMAT_OF_AGREED)
+        known &= set(record) == _PARTS
         parts = record["rules"], record["config"], record["key"], record["start"]
         digests = record["calendar"], record["opening"]
         json.loads(canonical_json(parts[0]), parse_float=_refuse_float)
     except (ValueError, KeyError, TypeError) as error:
         raise LedgerError("genesis cannot be read", do="use the version that wrote it") from error
     if not known:
-        raise LedgerError("genesis is not of this format", do=f"this version reads {FORMAT}")
+        raise LedgerError("genesis is not of this format", do=f"this version reads {FORMAT} and {FORMAT_OF_AGREED}")
     rules = read_rules(parts[0])
+    if rules.format != record["format"]:
+        raise LedgerError(f"rules are not of format {record['format']}", where="genesis")
     if rules.text.encode() != canonical_json(parts[0]):
         raise LedgerError("rules of the genesis have more than one spelling", where="genesis")
     return Genesis(rules, *parts[1:], *digests)

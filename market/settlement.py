@@ -10,7 +10,8 @@ its counterpart in the same kind, so each kind sums to zero over the accounts (t
 - the platform fee is paid by the buyer of a contract that is not last resort;
 - last resort (最終保障): the area's retailer sells at tariff and buys at feed-in; it procures the net
   at the outside (JEPX) price;
-- imbalance: reading minus plan against the area operator, at the prices of a named rule (`market.imbalance`);
+- imbalance: reading minus plan against the area operator, at the prices of a named rule (`market.imbalance`); the
+  members of a balancing group are settled as one, through the account of their provider (`market.groups`);
 - wheeling (託送) and the renewable surcharge (再エネ賦課金) are charged on metered import;
 - thermal fuel is paid to the account `fuel` per metered export.
 """
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from market.grid import Grid
+from market.groups import BalancingGroup, settle_group
 from market.imbalance import FLAT, Imbalance, Mask, Situation, imbalance_prices
 from market.tables import Table
 from market.units import Int
@@ -106,13 +108,22 @@ class Accounts:
     """Rows of the money table: parties first, then the system accounts.
 
     `party_area` (parties,) is the area row of each party, `retailer` (areas,) the party that is the
-    area's retailer of last resort.
+    area's retailer of last resort, `groups` the balancing groups, whose providers' accounts stand last. Raises
+    ValueError where a group's member is of another area, of two groups, or a retailer.
     """
 
     grid: Grid
     party_names: tuple[str, ...]
     party_area: tuple[int, ...]
     retailer: tuple[int, ...]
+    groups: tuple[BalancingGroup, ...] = ()
+
+    def __post_init__(self) -> None:
+        seen = list(self.retailer)
+        for group in self.groups:
+            if any(self.party_area[row] != group.area for row in group.members) or set(seen) & set(group.members):
+                raise ValueError(f"balancing group {group.name!r} has a member of another area, group, or a retailer")
+            seen += group.members
 
     @property
     def parties(self) -> int:
@@ -135,6 +146,7 @@ class Accounts:
             "rounding",
             "exchange",
             "line_outage",
+            *(f"provider:{group.name}" for group in self.groups),
         )
 
     def line(self, index: int) -> int:
@@ -144,6 +156,14 @@ class Accounts:
     def operator(self, area: int) -> int:
         """Row of an area operator's account."""
         return self.parties + len(self.grid.lines) + area
+
+    def provider(self, group: int) -> int:
+        """Row of the account of a balancing group's provider."""
+        return self.count - len(self.groups) + group
+
+    def group_of(self, party: int) -> BalancingGroup | None:
+        """The balancing group of a party; None where it stands alone."""
+        return next((group for group in self.groups if party in group.members), None)
 
     def row(self, name: str) -> int:
         """Row of a named account."""
@@ -282,6 +302,8 @@ def post_delivery(
         PostingKind.SURCHARGE: imported * -terms.surcharge,
         PostingKind.FUEL: (reading_wh - imported) * fuel,
     }
+    if accounts.groups:
+        _post_groups(money, amounts[PostingKind.IMBALANCE], deviation, prices, accounts)
     for kind, amount in amounts.items():
         money[:, :parties, kind] += amount
     for kind, account in METERED.items():
@@ -295,3 +317,14 @@ def post_delivery(
         money[:, retailer, PostingKind.PROCUREMENT] += procured
         money[:, accounts.row("jepx"), PostingKind.PROCUREMENT] -= procured
     return received
+
+
+def _post_groups(money: Int, amount: Int, deviation: Int, prices: Int, accounts: Accounts) -> None:
+    """Share the imbalance of each balancing group: members' amounts (w, parties) anew, the rest to its provider."""
+    for row, group in enumerate(accounts.groups):
+        members = np.array(group.members, np.int64)
+        shared, due = settle_group(group.allocation, deviation[:, members], prices[:, group.area])
+        kept = due - shared.sum(1)
+        amount[:, members] = shared
+        money[:, accounts.provider(row), PostingKind.IMBALANCE] += kept
+        money[:, accounts.operator(group.area), PostingKind.IMBALANCE] -= kept

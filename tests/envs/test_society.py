@@ -117,10 +117,10 @@ def test_a_service_provider_shows_the_sums_of_its_members() -> None:
 
 
 def test_a_group_column_of_the_fleet_decides() -> None:
-    """A column gives the groups, -1 for none; without one, or where it names no group, the areas are the groups."""
+    """A column gives the groups, -1 for none; where it names no group, the areas are the groups."""
     area = np.array([1, 0, 1])
-    for given, groups in (({}, [1, 0, 1]), ({"group": [-1, -1, -1]}, [1, 0, 1]), ({"group": [0, -1, 2]}, [0, -1, 2])):
-        fleet: Any = SimpleNamespace(area=area, **{name: np.array(column) for name, column in given.items()})
+    for given, groups in (([-1, -1, -1], [1, 0, 1]), ([0, -1, 2], [0, -1, 2])):
+        fleet: Any = SimpleNamespace(area=area, group=np.array(given))
         assert group_of_party(fleet).tolist() == groups
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from experiments.bill import make_bill
 from experiments.cli import app
 from experiments.simulate import make_order, simulate
+from experiments.statement import make_statement
 from market.errors import ConfigError, LedgerError
 from market.settlement import PostingKind
 from market.units import UJPY_PER_JPY
@@ -73,3 +74,21 @@ def test_no_bill_is_made_from_nothing(run: Path, tmp_path: Path) -> None:
     block.write_bytes(data)
     with pytest.raises(LedgerError, match="no bill is made"):
         make_bill("store-1", broken)
+
+
+def test_bill_and_statement_name_the_service_provider(tmp_path: Path) -> None:
+    """A bill says who represents its party and how imbalance is shared; the provider is billed the netting gain."""
+    group = {"name": "misono", "area": "tokyo", "members": ["homes", "stores"], "allocation": "own"}
+    order = make_order("urawa-misono", days=1, seed=3, ledger="full", settings={"service_providers": [group]})
+    folder = simulate(order, tmp_path / "run").folder
+    said = make_bill("home-1", folder)
+    assert (said.rows()["service_provider"], said.rows()["allocation"]) == ("misono", "own")
+    assert make_bill("mall", folder).provider is None
+    with (folder / "tables" / "postings.csv").open(newline="") as file:
+        (gain,) = [int(row["imbalance_ujpy"]) for row in csv.DictReader(file) if row["account"] == "provider:misono"]
+    bill = make_bill("misono", folder).bill
+    assert bill.total_yen * UJPY_PER_JPY + bill.rest_ujpy == gain > 0
+    assert make_statement("store-2", folder).rows()["service_provider"] == "misono"
+    shutil.rmtree(folder / "ledger")
+    assert make_statement("store-2", folder).rows()["service_provider"] == "misono"
+    assert make_statement("mall", folder).rows()["service_provider"] is None

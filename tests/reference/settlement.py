@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+import numpy as np
+
 from market.settlement import Accounts, PostingKind, Terms
 from market.tables import Table
-from market.units import Int
+from market.units import Int, share_largest_remainder
 from tests.reference.imbalance import price_of_2022, prices_of_2016
 
 Postings = Counter[tuple[str, PostingKind]]
@@ -59,8 +61,21 @@ def settle_delivery(
             prices = prices_of_2016(rule, spot, area)
         else:
             prices = (price_of_2022(rule, spot, short, slot, bool(capped[area])),) * 2
-        operator = f"operator:{accounts.grid.areas[area]}"
-        post(out, name, operator, PostingKind.IMBALANCE, deviation * prices[0 if deviation > 0 else 1])
+        operator, group = f"operator:{accounts.grid.areas[area]}", accounts.group_of(party)
+        alone = deviation * prices[0 if deviation > 0 else 1]
+        if group is None:
+            post(out, name, operator, PostingKind.IMBALANCE, alone)
+        else:
+            provider, deviations = f"provider:{group.name}", [int(reading_wh[m] - plan_wh[m]) for m in group.members]
+            net = sum(deviations)
+            price = prices[0 if net > 0 else 1]
+            if party == group.members[0]:
+                post(out, provider, operator, PostingKind.IMBALANCE, net * price)
+            sizes = np.abs(np.array(deviations))
+            shares = share_largest_remainder(abs(net * price), sizes) if net else sizes * 0
+            pro_rata = int(shares[group.members.index(party)]) * (1 if net > 0 else -1)
+            own = {"own": alone, "causer": deviation * price, "pro-rata": pro_rata}[group.allocation]
+            post(out, name, provider, PostingKind.IMBALANCE, own)
         post(out, name, "wheeling", PostingKind.WHEELING, max(reading, 0) * terms.wheeling)
         post(out, name, "surcharge", PostingKind.SURCHARGE, max(reading, 0) * terms.surcharge)
         post(out, name, "fuel", PostingKind.FUEL, max(-reading, 0) * int(fuel[party]))
