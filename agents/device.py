@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from agents.devices import Battery
 from agents.fleet import ROLE_NAMES, Role
-from agents.forecasting import FIRST_LAG_DAYS, HISTORY_DAYS, seasonal_naive
+from agents.forecasting import FIRST_LAG_DAYS, HISTORY_DAYS, known_slots, seasonal_naive
 from agents.frames import Enrolment, Genesis, Hello, Report, Said, enrolment_message, read_frame, write_frame
 from agents.knowing import hash_policy, write_knowledge
 from agents.observing import NO_QUOTE, View, observe
@@ -57,6 +57,7 @@ class Device:
             np.array([has.wear_mjpy_kwh]),
         )
         self._ahead = FIRST_LAG_DAYS * self._calendar.per_day
+        self._known = known_slots(self._ahead, self._calendar.per_day, has.lag)
         self._load_wh = np.zeros(len(genesis.load_history_wh) + rules.slots + self._ahead, np.int64)
         self._load_wh[: len(genesis.load_history_wh)] = genesis.load_history_wh
         self._position_wh = np.zeros(rules.slots, np.int64)
@@ -112,17 +113,31 @@ class Device:
         if (report.load_wh is None) != (self._step == 0):
             raise DataError("load of the slot before is known in every step but the first", where=f"slot {report.slot}")
         if report.load_wh is not None:
+            self._check_meter(report.load_wh, report)
             self._load_wh[len(self.genesis.load_history_wh) + self._step - 1] = report.load_wh
         for slot, energy_wh in report.contracts:
             if not 0 <= slot - start < slots:
                 raise DataError(f"contract for slot {slot} lies outside the market", where=f"slot {report.slot}")
             self._position_wh[slot - start] += energy_wh
 
+    def _check_meter(self, load_wh: int, report: Report) -> None:
+        """A register moves by whole steps: what does not was not read from this device's meter."""
+        step = self.genesis.installation.meter_wh
+        for read_wh in (load_wh, report.reading_wh or 0):
+            if read_wh % step:
+                what = f"a reading of {read_wh} Wh is no whole step of a meter that counts in {step} Wh"
+                raise DataError(what, where=f"slot {report.slot}")
+
     def _forecast(self, report: Report) -> Int:
-        """Net energy of the slots from now on; reads no load later than the slot before."""
+        """Net energy of the slots from now on, of readings that are official; reads no load later than the slot before.
+
+        What cannot be forecast of official readings yet repeats the forecast of the day before, as in `envs.sight`.
+        """
         history = HISTORY_DAYS * self._calendar.per_day
         load = seasonal_naive(self._load_wh[self._step : self._step + history + self._ahead], self._calendar.per_day)
-        return load - report.solar_wh_kw * self.genesis.installation.solar_w // 1000
+        has = self.genesis.installation
+        sun = np.minimum(report.solar_wh_kw * has.solar_w // 1000, has.solar_limit_wh)
+        return np.asarray((load - sun)[self._known])
 
     def _plans(self) -> Int:
         """Plans behind the gate: positions there no longer change; nothing is planned past the market's end."""

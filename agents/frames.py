@@ -27,7 +27,7 @@ from ledger.rules import Rules, read_rules
 from market.errors import DataError, DigitalGridError
 from market.units import ENERGY_BOUND, PPM, PRICE_BOUND, Int
 
-FORMAT = "digitalgrid-frames/1"
+FORMAT = "digitalgrid-frames/2"
 ENROLMENT_TAG = b"DG/enrol/v1\0"
 LONGEST = 1 << 22
 LENGTH_BYTES = 4
@@ -98,7 +98,11 @@ class Hello:
 
 @dataclass(frozen=True)
 class Installation:
-    """What stands behind one meter, as in `agents.fleet`; powers per slot [Wh], cost and wear [mJPY/kWh]."""
+    """What stands behind one meter, as in `agents.fleet`, and the meter; powers per slot [Wh], prices [mJPY/kWh].
+
+    solar_limit_wh is the most that the routers pass of the PV; meter_wh the step of the meter's registers [Wh], lag the
+    slots until a reading is official (`agents.metering`).
+    """
 
     role: int
     solar_w: int
@@ -109,6 +113,9 @@ class Installation:
     capacity_wh: int
     efficiency_ppm: int
     wear_mjpy_kwh: int
+    solar_limit_wh: int
+    meter_wh: int
+    lag: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +158,10 @@ class Genesis:
             raise read.fault("party")
         history = read.wholes("load_history_wh", HISTORY_DAYS * rules.calendar.per_day, (0, ENERGY_BOUND))
         chain_id = read.octets("chain", CHAIN_ID_BYTES)
-        return cls(chain_id, party, read.whole("start"), rules, read.installation(), history)
+        installation = read.installation()
+        if installation.lag > rules.calendar.per_day:
+            raise read.fault("installation")
+        return cls(chain_id, party, read.whole("start"), rules, installation, history)
 
 
 @dataclass(frozen=True)
@@ -176,8 +186,8 @@ class Enrolment:
 class Report:
     """What a device is told at the start of a step; + is import.
 
-    - slot: the clock; stored_wh: the battery now; load_wh, reading_wh: own load and meter of the slot before, None in
-      the first step;
+    - slot: the clock; stored_wh: the battery now; load_wh, reading_wh: own load and meter of the slot before as the
+      meter counts them, None in the first step;
     - solar_wh_kw, outside (FIRST_LAG_DAYS days of slots from now): published forecast [Wh per kW] and prices
       [mJPY/kWh] as far as known; traded_ppm (slots of a day,): usual traded price within the band;
     - best_bid, best_ask (open slots,): what an order of the party's area could meet, None without;
@@ -330,6 +340,8 @@ def _list(value: object) -> list[Any]:
 def _installation(value: Any) -> Installation:
     made = Installation(**{name: _whole(number) for name, number in value.items()})
     Role(made.role)
+    if min(made.meter_wh, made.lag) < 1 or made.solar_limit_wh < 0:
+        raise ValueError("not a meter or router")
     return made
 
 

@@ -33,7 +33,8 @@ class Episode:
 
     first_slot (w,); load_wh, solar_wh, net_forecast_wh (w, parties, T + AHEAD); solar_forecast_wh_kw
     (w, T + AHEAD); history_wh (w, parties, HISTORY_DAYS x 48): readings of load before the start;
-    outside (w, areas, T + AHEAD); capacity_wh (w, T, lines, 2); beliefs where forecasts are updated on the way.
+    load_seen_wh (w, parties, T + AHEAD): load as meters count it; outside (w, areas, T + AHEAD); capacity_wh (w, T,
+    lines, 2); beliefs where forecasts are updated on the way.
     """
 
     first_slot: Int
@@ -43,6 +44,7 @@ class Episode:
     net_forecast_wh: Int
     solar_forecast_wh_kw: Int
     history_wh: Int
+    load_seen_wh: Int
     outside: Int
     capacity_wh: Int
     beliefs: Beliefs | None = None
@@ -86,6 +88,7 @@ def draw_episode(
         net_forecast_wh=load_ahead - solar_of(fleet, sun_ahead),
         solar_forecast_wh_kw=published,
         history_wh=seen[..., :history],
+        load_seen_wh=seen[..., history:],
         outside=np.ascontiguousarray(outside),
         capacity_wh=_draw_capacity(scenario, seed, worlds, first_slot, slots),
         beliefs=beliefs,

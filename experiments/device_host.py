@@ -36,7 +36,7 @@ from market.design import MarketDesign
 from market.errors import ConfigError, PolicyError
 from market.orders import ORDER_WIRE
 from market.tables import Table, join_rows, to_wire
-from market.units import Int
+from market.units import ENERGY_BOUND, Int
 
 if TYPE_CHECKING:
     from torch import nn
@@ -111,7 +111,7 @@ def run_device_day(
     """Let a device bid for one party of the live market, and compare it with the evaluation run.
 
     Args:
-        scenario: the world; its forecast must be the published weather, which is what a device sees.
+        scenario: the world; its forecast must be the published weather, which is what a device sees, its link perfect.
         design: the market rules.
         policy_path: exported policy; every party of its role bids by it.
         folder: where the full ledger is written; must be new.
@@ -216,10 +216,8 @@ class _Seat:
         if self.role != policy.role:
             what = f"the policy is for a {ROLE_NAMES[policy.role]}, {party} is a {ROLE_NAMES[self.role]}"
             raise PolicyError(what, where=str(policy.path), do="choose a party of the policy's role")
+        _check_served(world.scenario)
         ahead = FIRST_LAG_DAYS * world.calendar.per_day
-        if world.scenario.forecast != "weather":
-            what = f"a device forecasts from published weather, not {world.scenario.forecast!r}"
-            raise ConfigError(what, where=world.scenario.name, do='set forecast = "weather"')
         if world.design.accepts == "rolling" and world.calendar.gate + world.design.horizon > ahead:
             what = f"a horizon of {world.design.horizon} slots is beyond what a device forecasts"
             raise ConfigError(what, do=f"choose at most {ahead - world.calendar.gate}")
@@ -238,6 +236,9 @@ class _Seat:
             capacity_wh=int(battery.capacity_wh[row]),
             efficiency_ppm=int(battery.efficiency_ppm[row]),
             wear_mjpy_kwh=int(battery.wear_mjpy_kwh[row]),
+            solar_limit_wh=min(int(fleet.solar_limit_wh[row]), ENERGY_BOUND - 1),
+            meter_wh=world.scenario.meter.resolution_wh,
+            lag=world.scenario.meter.lag_slots,
         )
         history = world.episode.history_wh[0, row]
         return Genesis(chain_id, row, int(world.episode.first_slot[0]), world.rules, installation, history)
@@ -251,7 +252,7 @@ class _Seat:
         return Report(
             slot=slot,
             stored_wh=int(view.stored_wh[0, place]),
-            load_wh=int(world.episode.load_wh[0, self.row, world.t - 1]) if begun else None,
+            load_wh=int(world.episode.load_seen_wh[0, self.row, world.t - 1]) if begun else None,
             reading_wh=int(world.reading_wh[0, self.row]) if begun else None,
             solar_wh_kw=view.solar_wh_kw[0, 0, :ahead],
             outside=self._of_area(view.outside)[:ahead],
@@ -338,6 +339,29 @@ def _run_both(
         _compare(run, slot, envelope, expected.given[expected.given["party"] == seat.row], plan)
         contracts, done = seat.contracts_of(step), step.done
     run.torch = None if reference is None else reference.found
+
+
+def _check_served(scenario: Scenario) -> None:
+    """Raise ConfigError for a scenario in which a device could not order as its policy does in an evaluation run."""
+    for fault, what, do in (
+        (
+            scenario.forecast != "weather",
+            f"a device forecasts from published weather, not {scenario.forecast!r}",
+            'set forecast = "weather"',
+        ),
+        (
+            scenario.forecast_updates,
+            "a device does not correct its forecast by the newest readings",
+            "set forecast_updates = false",
+        ),
+        (
+            scenario.link.loss > 0 or scenario.link.late > 0,
+            "a device's own link is real, the scenario's would lose messages of the evaluation run only",
+            "set link.loss and link.late to 0",
+        ),
+    ):
+        if fault:
+            raise ConfigError(what, where=scenario.name, do=do)
 
 
 def _compare(run: DeviceRun, slot: int, envelope: bytes, expected: Table, plan: int) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from agents.device import Device, main, serve
 from agents.draw import Purpose, below, draw
 from agents.fleet import NO_COST, Role
-from agents.forecasting import FIRST_LAG_DAYS, HISTORY_DAYS
+from agents.forecasting import FIRST_LAG_DAYS, HISTORY_DAYS, READING_LAG
 from agents.frames import (
     Enrolment,
     Genesis,
@@ -59,7 +59,7 @@ RULES = Rules(
     (1, 1, 0, 0),
     2 * DAY,
 )
-HOME = Installation(int(Role.HOME), 5_000, 0, NO_COST, 3_750, 2_500, 10_000, 921_954, 0)
+HOME = Installation(int(Role.HOME), 5_000, 0, NO_COST, 3_750, 2_500, 10_000, 921_954, 0, 2_500, 1, READING_LAG)
 
 
 def make_genesis(chain_id: bytes = REAL_CHAIN, **changes: Any) -> Genesis:
@@ -327,8 +327,8 @@ def test_unknown_and_missing_parts_are_refused() -> None:
     del message["outside"]
     with pytest.raises(DataError, match="outside"):
         Report.from_message(message, DAY)
-    with pytest.raises(DataError, match="digitalgrid-frames/1"):
-        Genesis.from_message(make_genesis().to_message() | {"format": "digitalgrid-frames/2"})
+    with pytest.raises(DataError, match="digitalgrid-frames/2"):
+        Genesis.from_message(make_genesis().to_message() | {"format": "digitalgrid-frames/1"})
 
 
 @pytest.mark.parametrize("name", ["chain", "party", "rules", "installation", "load_history_wh"])
@@ -337,6 +337,47 @@ def test_a_genesis_with_a_wrong_part_is_refused_naming_it(name: str) -> None:
     message = json.loads(json.dumps(make_genesis().to_message()))
     with pytest.raises(DataError, match=name):
         Genesis.from_message(message | {name: 9 if name == "party" else {"a": 1}})
+
+
+@pytest.mark.parametrize("wrong", [{"meter_wh": 0}, {"lag": 0}, {"lag": DAY + 1}, {"solar_limit_wh": -1}])
+def test_an_installation_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:
+    """A register has steps, a reading is official after a slot or more and within a day, a router takes no power."""
+    message = make_genesis(installation=replace(HOME, **wrong)).to_message()
+    with pytest.raises(DataError, match="installation"):
+        Genesis.from_message(json.loads(json.dumps(message)))
+
+
+def test_a_device_knows_the_step_of_its_meter(signer: SoftwareSigner) -> None:
+    """A register that counts in 100 Wh never moves by 120 Wh: neither load nor meter may say so."""
+    coarse = make_genesis(installation=replace(HOME, meter_wh=100))
+    for told in ({"load_wh": 300, "reading_wh": 120}, {"load_wh": 310, "reading_wh": -100}):
+        device = Device(coarse, TRUTHFUL_POLICY, signer)
+        device.answer(make_report(0))
+        with pytest.raises(DataError, match="no whole step of a meter that counts in 100 Wh"):
+            device.answer(make_report(1, **told))
+
+
+def test_a_device_offers_no_more_sun_than_its_routers_pass(signer: SoftwareSigner) -> None:
+    """5 kW of PV in full sun behind a router of 1 kW: what is forecast is the load less 500 Wh."""
+    bright = make_report(0, solar_wh_kw=np.full(AHEAD, 400))
+    nets = [
+        Device(make_genesis(installation=replace(HOME, solar_limit_wh=limit)), TRUTHFUL_POLICY, signer)
+        .view(bright)
+        .net_wh
+        for limit in (500, 2_500)
+    ]
+    assert np.unique(nets[0] - nets[1]).tolist() == [1_500]
+
+
+def test_a_device_with_a_slow_meter_repeats_the_day_before(signer: SoftwareSigner) -> None:
+    """Readings official after ten slots: the last seven half hours of two days ahead are those of the day before."""
+    nets = [
+        Device(make_genesis(installation=replace(HOME, lag=lag)), TRUTHFUL_POLICY, signer).view(make_report(0)).net_wh
+        for lag in (READING_LAG, 10)
+    ]
+    assert (nets[0][..., : AHEAD - 7] == nets[1][..., : AHEAD - 7]).all()
+    assert (nets[1][..., AHEAD - 7 :] == nets[0][..., AHEAD - 7 - DAY : AHEAD - DAY]).all()
+    assert (nets[1][..., AHEAD - 7 :] != nets[0][..., AHEAD - 7 :]).any()
 
 
 plain = st.recursive(

@@ -173,6 +173,24 @@ def test_a_device_hears_what_outages_took_from_its_contracts(tmp_path: Path) -> 
     assert run.verdict.counts["curtailed contracts"] > 20
 
 
+@pytest.mark.parametrize(
+    ("settings", "role", "party"),
+    [
+        ({"meter.resolution_wh": 100, "meter.lag_slots": 40}, "home", "home-2"),
+        ({"meter.resolution_wh": 1_000, "mall.routers": 1, "mall.curtail_to_contract": True}, "solar", "mall"),
+    ],
+)
+def test_a_device_knows_its_meter_and_its_routers(
+    settings: dict[str, object], role: str, party: str, tmp_path: Path
+) -> None:
+    """Coarse registers, late readings, one router of 20 kW for 60 kW of PV: orders equal the evaluation run's."""
+    scenario, design = load_scenario("urawa-misono", settings), find_design("dgp").with_horizon(90)
+    policy = write_network(tmp_path / "policy.onnx", seed=4, role=role)
+    run = run_device_day(scenario, design, policy.path, tmp_path / "ledger", party=party, days=2)
+    assert run.ok, (run.first_difference, run.verdict)
+    assert run.rows > 40
+
+
 def test_a_difference_is_found_and_named(policy: PolicyFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that is told another charge orders something else, and the run says where first."""
     told = device_host._Seat.report
@@ -203,13 +221,18 @@ def test_devices_are_equal_under_every_design_and_role(design: str, role: str, t
 
 
 def test_what_a_device_cannot_serve_is_refused_before_anything_is_written(policy: PolicyFile, tmp_path: Path) -> None:
-    """Unknown party, other role, perfect forecast, a horizon beyond its forecast."""
+    """Unknown party, other role, perfect or corrected forecast, a lossy link, a horizon beyond its forecast."""
     folder = tmp_path / "ledger"
-    perfect = load_scenario("urawa-misono", {"forecast": "perfect"})
+    perfect, corrected, lossy = (
+        load_scenario("urawa-misono", settings)
+        for settings in ({"forecast": "perfect"}, {"forecast_updates": True}, {"link.loss": 0.1})
+    )
     for scenario, design, party, kind in (
         (SCENARIO, find_design("dgp"), "home-9", ConfigError),
         (SCENARIO, find_design("dgp"), "store-1", PolicyError),
         (perfect, find_design("dgp"), "home-1", ConfigError),
+        (corrected, find_design("dgp"), "home-1", ConfigError),
+        (lossy, find_design("dgp"), "home-1", ConfigError),
         (SCENARIO, find_design("dgp").with_horizon(200), "home-1", ConfigError),
     ):
         with pytest.raises(kind):
