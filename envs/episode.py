@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.draw import Purpose, below, draw
 from agents.fleet import Fleet
-from agents.forecasting import HISTORY_DAYS
+from agents.forecasting import HISTORY_DAYS, seasonal_naive
 from agents.metering import read_series
 from envs.forecasts import forecast_load, forecast_sun
 from envs.loads import WEEK_DAYS, draw_load, is_held_out
@@ -79,12 +79,15 @@ def draw_episode(
         if scenario.forecast_updates:
             updates = fit_updates(scenario, fleet, year, scenario.forecast)
             beliefs = Beliefs(load_ahead, seen[..., history:], sun_ahead, sun[:, history:], updates)
+    sun = sun[:, history:]
+    if year.area_wh_per_kw is not None:
+        sun, sun_ahead = _suns_of_areas(scenario, year, seed, worlds, at, first_slot)
     outside = np.moveaxis(year.outside_mjpy_kwh[at[:, history:]], -1, 1)
     return Episode(
         first_slot=first_slot,
         slots=slots,
         load_wh=load[..., history:],
-        solar_wh=solar_of(fleet, sun[:, history:]),
+        solar_wh=solar_of(fleet, sun),
         net_forecast_wh=load_ahead - solar_of(fleet, sun_ahead),
         solar_forecast_wh_kw=published,
         history_wh=seen[..., :history],
@@ -93,6 +96,26 @@ def draw_episode(
         capacity_wh=_draw_capacity(scenario, seed, worlds, first_slot, slots),
         beliefs=beliefs,
     )
+
+
+def _suns_of_areas(
+    scenario: Scenario, year: PublicYear, seed: int, worlds: Int, at: Int, first_slot: Int
+) -> tuple[Int, Int]:
+    """Real and expected yield of every area, (w, areas, n) each [Wh per kW].
+
+    Models learned for the site's sun do not serve the areas: they have the weather forecast.
+    """
+    assert year.area_wh_per_kw is not None
+    history = HISTORY_DAYS * HALF_HOURS.per_day
+    past = np.moveaxis(year.area_wh_per_kw[at], -1, 1)
+    real = past[..., history:]
+    if scenario.forecast == "perfect":
+        return real, real
+    if scenario.forecast == "naive":
+        return real, seasonal_naive(past, HALF_HOURS.per_day)
+    ahead, error = at[:, history:], scenario.solar_error
+    published = draw_published_sun(year, seed, worlds, ahead, first_slot, error, year.area_wh_per_kw)
+    return real, np.moveaxis(published, -1, 1)
 
 
 def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
@@ -107,8 +130,12 @@ def _check_end(year: PublicYear, first_slot: int, slots: int) -> None:
 
 
 def solar_of(fleet: Fleet, sun_wh_kw: Int, rows: slice = slice(None)) -> Int:
-    """What the PV of some parties gives of a yield (w, slots) [Wh per kW], as far as their inverters pass it."""
-    given = sun_wh_kw[:, None] * fleet.solar_w[rows, None] // 1000
+    """What the PV of some parties gives of a yield [Wh per kW], as far as their inverters pass it.
+
+    The yield is that of the site (w, slots), or of every area (w, areas, slots).
+    """
+    of_party = sun_wh_kw[:, None] if sun_wh_kw.ndim == 2 else sun_wh_kw[:, fleet.area[rows]]
+    given = of_party * fleet.solar_w[rows, None] // 1000
     return np.asarray(np.minimum(given, fleet.solar_limit_wh[rows, None]))
 
 

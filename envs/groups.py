@@ -34,16 +34,18 @@ NO_BATTERY = BatterySpec(kw=0.0, kwh=0.0)
 class SitesSpec(Spec):
     """Sites of one kind in one area; a `share` of the scenario's `size` takes the place of `count`.
 
-    `certified` sites have a DGC of type C.
+    `certified` sites have a DGC of type C. With a `weight` each party stands for so many sites, which act as one:
+    loads, PV, battery and limits times the weight, noise and spread of sizes over its root.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"name", "share", "certified"})
+    later: ClassVar[frozenset[str]] = frozenset({"name", "share", "certified", "weight"})
 
     name: Name
     area: str
     count: PartyCount
     share: Annotated[float, Field(ge=0)] = 0.0
     certified: bool = True
+    weight: Annotated[int, Field(ge=1, le=100_000_000)] = 1
 
 
 class LoadsSpec(SitesSpec):
@@ -54,7 +56,7 @@ class LoadsSpec(SitesSpec):
 
     later: ClassVar[frozenset[str]] = SitesSpec.later | {"load_file"}
 
-    load_kwh_year: Annotated[float, Field(ge=0, le=1e8)]
+    load_kwh_year: Annotated[float, Field(ge=0, le=1e12)]
     size_spread: Spread
     load_noise: NoiseSd
     load_file: str | None = None
@@ -79,17 +81,20 @@ class HomesSpec(LoadsSpec):
 class StoresSpec(LoadsSpec):
     """Convenience stores, consumers around the clock (paper 3.3), and shops or offices with `open_hours`.
 
+    One with `whole_area` buys for its whole area: its load is the area's published demand where `--data` has it, else
+    it has the shape of one (`envs.area_series`).
+
     A shop that is closed uses `closed_part` of what it uses when open; the mean of the day stays. What it may export is
     its PV, unless `export_limit_kw` says otherwise.
     """
 
     later: ClassVar[frozenset[str]] = LoadsSpec.later | {
-        *("open_hours", "closed_part", "pv_kw", "export_limit_kw", "battery")
+        *("open_hours", "closed_part", "pv_kw", "export_limit_kw", "battery", "whole_area")
     }
 
     name: Name = "store"
     count: PartyCount = 5
-    load_kwh_year: Annotated[float, Field(ge=0, le=1e8)] = 170_000.0
+    load_kwh_year: Annotated[float, Field(ge=0, le=1e12)] = 170_000.0
     size_spread: Spread = (0.9, 1.1)
     load_noise: NoiseSd = 0.1
     open_hours: OpenHours = (0.0, 24.0)
@@ -97,6 +102,7 @@ class StoresSpec(LoadsSpec):
     pv_kw: PowerKw = 0.0
     export_limit_kw: PowerKw | None = None
     battery: BatterySpec = NO_BATTERY
+    whole_area: bool = False
 
 
 class MallSpec(SitesSpec):

@@ -5,6 +5,8 @@ Every figure has a source beside it or the word assumption. Sources by short nam
 - OCCTO 2017b: long-term plan of margins FY2018 to FY2025, 2017-02-22; the entries of both directions of a line add up
   to the sum of its two capacities, how that sum is shared between them is an assumption;
 - list of 2022: Japanese Wikipedia, 日本の地域間連系線, state of 2022-07-24;
+- OCCTO 2025: median of the half-hourly operating capacities of April 2025 to June 2026 (系統情報サービス, CSV type 04),
+  as collected by All-Japan-Grid;
 - Electricity Maps: capacities and yearly shares of the mix by area, config/zones of electricitymaps-contrib.
 Capacities are physical and dated: no run fits them. Margins (マージン) are not taken off: since the indirect auction of
 2018-10 all capacity but a small part goes to the spot market.
@@ -47,31 +49,47 @@ class Step(NamedTuple):
     source: str
 
 
-START = date(2018, 4, 1)
+START, TODAY = date(2018, 4, 1), date(2025, 4, 1)
 CAPACITY_MW = {
     "kita-hon": (
         Step(START, 600, 600, "OCCTO 2017a"),
         Step(date(2019, 3, 28), 900, 900, "OCCTO 2017a: 300 MW more by the new line, in service on 2019-03-28"),
+        Step(TODAY, 700, 900, "OCCTO 2025"),
     ),
     "soma-futaba": (
         Step(START, 4_950, 700, "assumption; OCCTO 2017b: both directions 5,650"),
         Step(date(2021, 4, 1), 5_300, 1_070, "assumption; OCCTO 2017b: both directions 6,370 from FY2021"),
         Step(date(2022, 7, 24), 6_050, 2_360, "list of 2022"),
+        Step(TODAY, 4_810, 2_360, "OCCTO 2025"),
     ),
     "frequency-converters": (
         Step(START, 1_200, 1_200, "OCCTO 2017a"),
         Step(date(2021, 4, 1), 2_100, 2_100, "OCCTO 2017b: both directions 4,200 from FY2021; list of 2022"),
+        Step(TODAY, 1_800, 1_800, "OCCTO 2025"),
     ),
     "mie-higashiomi": (
         Step(START, 1_920, 2_500, "assumption; OCCTO 2017b: both directions 4,420"),
         Step(date(2022, 7, 24), 1_340, 2_500, "list of 2022"),
+        Step(TODAY, 1_030, 2_500, "OCCTO 2025"),
     ),
     "minami-fukumitsu": (Step(START, 300, 300, "OCCTO 2017a"),),
-    "echizen-reinan": (Step(START, 1_620, 1_300, "assumption; OCCTO 2017b: both directions 2,920"),),
-    "seiban-higashiokayama": (Step(START, 2_780, 4_050, "assumption; OCCTO 2017b: both directions 5,726"),),
-    "anan-kihoku": (Step(START, 1_400, 1_400, "OCCTO 2017a, limit of the equipment"),),
+    "echizen-reinan": (
+        Step(START, 1_620, 1_300, "assumption; OCCTO 2017b: both directions 2,920"),
+        Step(TODAY, 1_900, 900, "OCCTO 2025"),
+    ),
+    "seiban-higashiokayama": (
+        Step(START, 2_780, 4_050, "assumption; OCCTO 2017b: both directions 5,726"),
+        Step(TODAY, 3_260, 4_600, "OCCTO 2025"),
+    ),
+    "anan-kihoku": (
+        Step(START, 1_400, 1_400, "OCCTO 2017a, limit of the equipment"),
+        Step(TODAY, 0, 70, "OCCTO 2025"),
+    ),
     "honshi": (Step(START, 1_200, 1_200, "OCCTO 2017b: 1,197 towards Shikoku"),),
-    "kanmon": (Step(START, 450, 2_780, "assumption; OCCTO conditions of lines: 2,780 in summer out of Kyushu"),),
+    "kanmon": (
+        Step(START, 450, 2_780, "assumption; OCCTO conditions of lines: 2,780 in summer out of Kyushu"),
+        Step(TODAY, 370, 2_010, "OCCTO 2025"),
+    ),
 }
 """What each line can carry, oldest first."""
 
@@ -107,6 +125,19 @@ NUCLEAR_MW = {
 """Nuclear output by calendar year, mean: Electricity Maps' share of the mix times mean demand for Kansai and Kyushu;
 Ikata of Shikoku is an assumption (890 MW; stopped from the end of 2019 to the end of 2021). A year's mean is known
 only after it: it stands in for the calendar of outages that operators publish before, which is not in the data."""
+
+DEMAND_GWH = {
+    2019: (30_400, 80_800, 283_700, 133_200, 28_900, 143_400, 59_900, 27_000, 84_400),
+    2023: (30_100, 79_700, 279_300, 129_900, 27_800, 140_300, 56_900, 26_000, 84_900),
+}
+"""Demand of a fiscal year by area: sums of the hours that the utilities published (でんき予報), rounded to 0.1 TWh."""
+
+SOLAR_MW = {
+    2019: (1_740, 5_460, 14_480, 8_780, 850, 5_480, 6_080, 2_380, 8_570),
+    2023: (2_680, 7_420, 19_790, 11_730, 1_250, 6_760, 8_230, 3_220, 10_270),
+}
+"""Solar plant of a fiscal year by area, so large that with the sun of the area's station it gives the output of the
+year: published, or modelled from irradiance (`envs.japan_nine_data.model_solar`). What is installed may be more."""
 
 PEAK_MW = {
     "hokkaido": 5_200, "tohoku": 13_000, "tokyo": 52_000, "chubu": 24_000, "hokuriku": 5_200,

@@ -23,6 +23,24 @@ STORE_DAY = (
     95, 93, 92, 92, 93, 95, 98, 100, 101, 102, 103, 104, 105, 105, 105, 105, 105, 104, 104, 104, 103, 102, 100, 97,
 )  # fmt: skip
 """Use at the middle of each hour 0 to 23, any unit."""
+AREA_SUMMER = (
+    291, 272, 264, 262, 264, 268, 290, 329, 380, 419, 433, 440,
+    429, 440, 441, 437, 433, 418, 413, 403, 382, 360, 346, 323,
+)  # fmt: skip
+AREA_WINTER = (
+    299, 285, 280, 279, 283, 301, 342, 373, 401, 411, 402, 392,
+    372, 378, 376, 376, 391, 407, 407, 398, 387, 372, 354, 330,
+)  # fmt: skip
+AREA_MILD = (
+    254, 242, 240, 243, 246, 254, 272, 295, 324, 346, 350, 351,
+    335, 348, 348, 346, 350, 352, 351, 342, 328, 313, 300, 281,
+)  # fmt: skip
+"""Mean demand of Tokyo's area on workdays of July and August, of December to February, and of April, May, October and
+November of FY2019 [0.1 GW] (TEPCO, でんき予報)."""
+AREA_OF_MONTH = (*[AREA_WINTER] * 3, *[AREA_MILD] * 2, *[AREA_SUMMER] * 4, *[AREA_MILD] * 2, AREA_WINTER)
+AREA_MONTH = (109, 107, 98, 92, 87, 93, 102, 116, 103, 91, 94, 106)
+AREA_FREE_DAY = 0.88
+"""Demand of Tokyo's area in FY2019 by month, and on free days over that on workdays (TEPCO, でんき予報)."""
 HOUSEHOLD_MONTH = (127, 122, 106, 91, 82, 84, 99, 107, 95, 84, 92, 113)
 STORE_MONTH = (98, 97, 94, 93, 96, 102, 109, 112, 107, 99, 94, 97)
 """Use in January to December, any unit."""
@@ -37,6 +55,19 @@ def household_shape_ppm(first_day: date, days: int, mean_days: int) -> Int:
 def store_shape_ppm(first_day: date, days: int, mean_days: int) -> Int:
     """Store load over its mean of the first `mean_days` days, (days * 48,) [ppm]."""
     return _shape(first_day, days, mean_days, (STORE_DAY, STORE_DAY), STORE_MONTH)
+
+
+def area_shape_ppm(first_day: date, days: int, mean_days: int) -> Int:
+    """Demand of a whole area over its mean of the first `mean_days` days, (days * 48,) [ppm]."""
+    by_month = [half_hours_from_hours(row) / np.mean(row) for row in AREA_OF_MONTH]
+    calendar = [first_day + timedelta(days=offset) for offset in range(days)]
+    load = np.concatenate(
+        [
+            by_month[day.month - 1] * AREA_MONTH[day.month - 1] * (AREA_FREE_DAY if is_free_day(day) else 1.0)
+            for day in calendar
+        ]
+    )
+    return _over_mean(load, mean_days)
 
 
 def is_free_day(day: date) -> bool:
@@ -58,5 +89,9 @@ def _shape(
     by_kind = [half_hours_from_hours(row) / np.mean(row) for row in hours]
     calendar = [first_day + timedelta(days=offset) for offset in range(days)]
     load = np.concatenate([by_kind[is_free_day(day)] * months[day.month - 1] for day in calendar])
+    return _over_mean(load, mean_days)
+
+
+def _over_mean(load: np.ndarray[tuple[int], np.dtype[np.float64]], mean_days: int) -> Int:
     mean = load[: mean_days * HALF_HOURS.per_day].mean()
     return np.asarray(np.rint(load / mean * PPM), np.int64)

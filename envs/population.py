@@ -35,6 +35,11 @@ NO_LIMIT_WH = 2**40
 """More than any party generates in a slot."""
 MOST_NUMBERED = 2**16
 """Parties and their ranks of arrival are u16 in the ledger's records (`ledger.content`)."""
+PER_SITE = (
+    *("load_wh", "solar_w", "solar_limit_wh", "export_limit_wh"),
+    *("power_wh", "capacity_wh", "start_low_wh", "start_high_wh"),
+)
+"""Columns that a party of many sites has as many times as it has sites."""
 DEFAULTS = {
     "size_low_ppm": PPM,
     "size_high_ppm": PPM,
@@ -120,12 +125,39 @@ def _values_of(group: GroupSpec, scenario: Scenario) -> dict[str, int | Sequence
         cost = [mjpy_from_jpy(jpy) for jpy in group.cost_jpy_kwh]
         limit = max(output_wh, default=0)
         return {**area, "role": Role.THERMAL, "thermal_wh": output_wh, "cost": cost, "export_limit_wh": limit}
-    if isinstance(group, MallSpec):
-        limit = group.routers * slot_energy_wh(ROUTER_KW)
-        solar = {"solar_w": round(group.pv_kw * 1000), "solar_limit_wh": limit, "export_limit_wh": limit}
-        options = {"curtails": int(group.curtail_to_contract), "certified": int(group.certified)}
-        return area | {"role": Role.SOLAR} | solar | options
-    return area | _values_of_loads(group)
+    values = _values_of_plant(group) if isinstance(group, MallSpec) else _values_of_loads(group)
+    return area | _weighed(values, group.weight)
+
+
+def _weighed(values: dict[str, int], weight: int) -> dict[str, int]:
+    """The values of a party of `weight` sites from those of one site, rounded half to even.
+
+    Sites draw apart from one another: the mean of so many varies by its root less.
+    """
+    if weight == 1:
+        return values
+    found = {name: value * weight if name in PER_SITE else value for name, value in values.items()}
+    if "load_noise_ppm" in values:
+        low, high = values["size_low_ppm"], values["size_high_ppm"]
+        half, middle = (high - low) / 2 / weight**0.5, (low + high) / 2
+        found |= {
+            "load_noise_ppm": round(values["load_noise_ppm"] / weight**0.5),
+            "size_low_ppm": round(middle - half),
+            "size_high_ppm": round(middle + half),
+        }
+    return found
+
+
+def _values_of_plant(group: MallSpec) -> dict[str, int]:
+    limit = group.routers * slot_energy_wh(ROUTER_KW)
+    return {
+        "role": Role.SOLAR,
+        "solar_w": round(group.pv_kw * 1000),
+        "solar_limit_wh": limit,
+        "export_limit_wh": limit,
+        "curtails": int(group.curtail_to_contract),
+        "certified": int(group.certified),
+    }
 
 
 def _values_of_loads(group: LoadsSpec) -> dict[str, int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from envs.area_series import EXTRA_DAYS, demand_of_areas, suns_of_areas, with_extra_days
 from envs.load_shapes import household_shape_ppm, store_shape_ppm
 from envs.own_folder import OwnSeries, fiscal_days, read_own
 from envs.published_year import read_solar_yield, read_spot_prices
@@ -19,8 +20,6 @@ from envs.scenario_schema import Scenario
 from envs.synthetic_year import SYNTHETIC_SEED, draw_year
 from market.slots import HALF_HOURS
 from market.units import Int
-
-EXTRA_DAYS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,8 @@ class PublicYear:
         solar_wh_per_kw: (slots,) yield of one kW of PV at the site.
         household_ppm: (slots,) household load, 1,000,000 is the mean slot of the year.
         store_ppm: (slots,) the same for stores.
-        load_wh: (slots, parties) measured loads of groups by name [Wh]; those of other groups are drawn.
+        load_wh: (slots, parties) loads of groups by name [Wh], measured or of whole areas; those of others are drawn.
+        area_wh_per_kw: (slots, areas) yield of one kW of PV in each area; None where all have the site's sun.
     """
 
     source: str
@@ -44,6 +44,7 @@ class PublicYear:
     household_ppm: Int
     store_ppm: Int
     load_wh: Mapping[str, Int] = field(default_factory=dict)
+    area_wh_per_kw: Int | None = None
 
     def __post_init__(self) -> None:
         for series in (*self._series, *self.load_wh.values()):
@@ -73,7 +74,8 @@ class PublicYear:
 
     @property
     def _series(self) -> tuple[Int, ...]:
-        return self.outside_mjpy_kwh, self.solar_wh_per_kw, self.household_ppm, self.store_ppm
+        always = self.outside_mjpy_kwh, self.solar_wh_per_kw, self.household_ppm, self.store_ppm
+        return always if self.area_wh_per_kw is None else (*always, self.area_wh_per_kw)
 
 
 def public_year(
@@ -87,6 +89,10 @@ def public_year(
     first_day, days = fiscal_days(scenario)
     own = read_own(scenario, folder) if folder else OwnSeries()
     outside, solar, source = _outside_and_sun(scenario, own, data_dir, seed)
+    loads = {name: with_extra_days(load) for name, load in own.load_wh.items()}
+    suns = None
+    if scenario.sun_by_area and own.solar_wh_per_kw is None:
+        suns = suns_of_areas(scenario, first_day, days, data_dir, seed)
     return PublicYear(
         source="; ".join(filter(None, (", ".join(own.files), source))),
         first_slot=HALF_HOURS.first_of(first_day),
@@ -94,7 +100,8 @@ def public_year(
         solar_wh_per_kw=solar,
         household_ppm=household_shape_ppm(first_day, days + EXTRA_DAYS, days),
         store_ppm=store_shape_ppm(first_day, days + EXTRA_DAYS, days),
-        load_wh={name: _with_extra_days(load) for name, load in own.load_wh.items()},
+        load_wh=demand_of_areas(scenario, first_day, days, data_dir) | loads,
+        area_wh_per_kw=suns,
     )
 
 
@@ -102,23 +109,18 @@ def _outside_and_sun(scenario: Scenario, own: OwnSeries, data_dir: Path | None, 
     """Prices, yield, and where those of them come from that are not the folder's own."""
     outside, solar = own.outside_mjpy_kwh, own.solar_wh_per_kw
     if outside is not None and solar is not None:
-        return _with_extra_days(outside), _with_extra_days(solar), ""
+        return with_extra_days(outside), with_extra_days(solar), ""
     if data_dir is None:
         first_day, days = fiscal_days(scenario)
         drawn = draw_year(first_day, days + EXTRA_DAYS, scenario.areas, scenario.site_area, seed)
         return (
-            drawn[0] if outside is None else _with_extra_days(outside),
-            drawn[1] if solar is None else _with_extra_days(solar),
+            drawn[0] if outside is None else with_extra_days(outside),
+            drawn[1] if solar is None else with_extra_days(solar),
             f"synthetic, seed {seed}",
         )
     year = scenario.fiscal_year
     return (
-        _with_extra_days(read_spot_prices(data_dir, year, scenario.areas) if outside is None else outside),
-        _with_extra_days(read_solar_yield(data_dir, year, scenario.site_area) if solar is None else solar),
+        with_extra_days(read_spot_prices(data_dir, year, scenario.areas) if outside is None else outside),
+        with_extra_days(read_solar_yield(data_dir, year, scenario.site_area) if solar is None else solar),
         f"JEPX and JMA, fiscal year {year}",
     )
-
-
-def _with_extra_days(series: Int) -> Int:
-    week, extra = 7 * HALF_HOURS.per_day, EXTRA_DAYS * HALF_HOURS.per_day
-    return np.concatenate([series, series[-week : -week + extra]])

@@ -16,13 +16,17 @@ ERROR_SLOTS = 12
 """Half hours that share one error."""
 
 
-def draw_published_sun(year: PublicYear, seed: int, worlds: Int, at: Int, first_slot: Int, error: float) -> Int:
-    """Published solar forecast (w, slots) [Wh per kW] at rows `at` of the public year; `error` is its log sd."""
+def draw_published_sun(
+    year: PublicYear, seed: int, worlds: Int, at: Int, first_slot: Int, error: float, yields: Int | None = None
+) -> Int:
+    """Published solar forecast (w, slots) [Wh per kW] at rows `at` of the public year; `error` is its log sd.
+
+    With `yields` (slots of the year, areas) that of each area, (w, slots, areas), all under the same error.
+    """
     reach = SMOOTHED // 2
-    near = np.stack(
-        [year.solar_wh_per_kw[np.clip(at + shift, 0, year.slots - 1)] for shift in range(-reach, reach + 1)]
-    )
+    series = year.solar_wh_per_kw if yields is None else yields
+    near = np.stack([series[np.clip(at + shift, 0, year.slots - 1)] for shift in range(-reach, reach + 1)])
     smooth = near.sum(0) // SMOOTHED
     block = (first_slot[:, None] + np.arange(at.shape[1])) // ERROR_SLOTS
     factor = lognormal_ppm(draw(seed, worlds[:, None], 0, block, Purpose.WEATHER), error)
-    return np.asarray(smooth * factor // PPM)
+    return np.asarray(smooth * (factor if yields is None else factor[..., None]) // PPM)

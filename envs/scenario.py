@@ -165,6 +165,9 @@ def _nearest(word: str, known: tuple[str, ...]) -> str:
 def _check_areas(scenario: Scenario, path: Path) -> None:
     """Every area named exists, is named once, and is reached by a line."""
     _check_distinct(scenario.areas, "areas", path)
+    if scenario.sun_by_area and scenario.forecast_updates:
+        what = "readings correct the forecast of the site's sun, not of every area's"
+        raise ConfigError(what, where=f"{path}: forecast_updates", do="set it or sun_by_area to false")
     used = {"site_area": scenario.site_area}
     used |= {f"{where}.area": group.area for where, group in _located(scenario)}
     for row, line in enumerate(scenario.lines):
@@ -199,6 +202,9 @@ def _check_parties(scenario: Scenario, path: Path) -> None:
         if isinstance(group, ThermalSpec) and len(group.units_kw) != len(group.cost_jpy_kwh):
             what = f"{len(group.cost_jpy_kwh)} costs for {len(group.units_kw)} units"
             raise ConfigError(what, where=f"{path}: {where}.cost_jpy_kwh", do="give one cost for each unit")
+        if isinstance(group, StoresSpec) and group.whole_area and (group.count, group.weight) != (1, 1):
+            what = f"{group.count * group.weight:,} sites buy for the whole of {group.area!r}"
+            raise ConfigError(what, where=f"{path}: {where}.count", do="give count = 1 and no weight")
     twice = [name for name, count in Counter(scenario.party_names).items() if count > 1]
     if twice:
         do = "give each group a name of its own, as name = 'flat'"

@@ -208,12 +208,13 @@ class Scenario(Spec):
     """One world as written down; `load_scenario` is the way to make one.
 
     `size` is the number of sites that groups with a `share` have together; powers of lines and thermal units are those
-    of a scenario of `written_for` sites. With `forecast_updates` the newest official readings correct the forecast.
-    A single group is dumped as the table that it is in the file.
+    of a scenario of `written_for` sites. With `forecast_updates` the newest official readings correct the forecast,
+    with `sun_by_area` PV has the sun of its area, else that of `site_area`. A single group is dumped as the table that
+    it is in the file.
     """
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"size", "written_for", "forecast_updates", "meter", "link", "service_providers"}
+        {"size", "written_for", "forecast_updates", "sun_by_area", "meter", "link", "service_providers"}
     )
 
     name: Name
@@ -224,6 +225,7 @@ class Scenario(Spec):
     forecast: Literal["naive", "weather", "ridge", "boosting", "perfect"] = "weather"
     forecast_updates: bool = False
     solar_error: NoiseSd = 0.15
+    sun_by_area: bool = False
     horizon: Annotated[int, Field(ge=1, le=HALF_HOURS.year)] = 4
     episode_days: Annotated[int, Field(ge=1, le=365)] = 3
     lot_wh: Annotated[int, Field(ge=1, le=1_000_000)] = 1

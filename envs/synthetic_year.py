@@ -67,6 +67,8 @@ CLEARNESS_OF_MONTH = (1.7, 1.1, 0.7, 0.5, 0.4, -0.3, 0.1, 0.5, -0.4, 0.4, 1.0, 1
 CLEARNESS_BOUNDS = (0.08, 1.00)
 CLOUD_DAY_MEMORY, CLOUD_DAY_SD = 0.30, 1.7
 CLOUD_SLOT_MEMORY, CLOUD_SLOT_SD = 0.90, 0.8
+OWN_CLOUDS = 20
+"""First number of the streams of areas with clouds of their own."""
 
 
 @lru_cache(maxsize=16)
@@ -81,6 +83,23 @@ def draw_year(
     mjpy.setflags(write=False)
     solar.setflags(write=False)
     return mjpy, solar
+
+
+@lru_cache(maxsize=16)
+def draw_area_suns(
+    first_day: date, days: int, areas: tuple[str, ...], site_area: str, seed: int = SYNTHETIC_SEED
+) -> Int:
+    """Solar yield of every area (slots, areas) [Wh/kW] of `days` days, read-only; that of the site as in `draw_year`.
+
+    Another area's clouds are half the site's and half its own (assumption: variances alike).
+    """
+    suns = []
+    for area in areas:
+        own = None if area == site_area else _stream(seed, OWN_CLOUDS + sorted(AREA_MODEL).index(area))
+        suns.append(_draw_solar(first_day, days, area, seed, own)[0])
+    table = np.stack(suns, axis=1)
+    table.setflags(write=False)
+    return table
 
 
 def _stream(seed: int, purpose: int) -> np.random.Generator:
@@ -103,17 +122,26 @@ def _months(first_day: date, days: int) -> Int:
     return np.array([(first_day + timedelta(days=offset)).month - 1 for offset in range(days)], np.int64)
 
 
-def _draw_solar(first_day: date, days: int, area: str, seed: int) -> tuple[Int, Float]:
-    """Yield [Wh/kW] and how much clearer than usual each slot is."""
+def _draw_solar(
+    first_day: date, days: int, area: str, seed: int, own: np.random.Generator | None = None
+) -> tuple[Int, Float]:
+    """Yield [Wh/kW] and how much clearer than usual each slot is; `own` draws clouds that the site does not have."""
     per_day = HALF_HOURS.per_day
     stream = _stream(seed, 1)
     usual = np.repeat(np.array(CLEARNESS_OF_MONTH)[_months(first_day, days)], per_day)
-    by_day = np.repeat(_autoregression(stream, days, CLOUD_DAY_MEMORY, CLOUD_DAY_SD), per_day)
-    by_slot = _autoregression(stream, days * per_day, CLOUD_SLOT_MEMORY, CLOUD_SLOT_SD)
-    clearness, mean = _squeeze(usual + by_day + by_slot), _squeeze(usual)
+    clouds = _draw_clouds(stream, days)
+    if own is not None:
+        clouds = (clouds + _draw_clouds(own, days)) / np.sqrt(2)
+    clearness, mean = _squeeze(usual + clouds), _squeeze(usual)
     sun = sun_position(first_day, days * per_day, AREA_MODEL[area][1])
     solar = yield_wh_per_kw(sun, clear_sky_irradiance(sun) * clearness, _air_celsius(first_day, days))
     return solar, clearness - mean
+
+
+def _draw_clouds(stream: np.random.Generator, days: int) -> Float:
+    """Drawn clearness before it is squeezed, over its middle (slots,): one value a day and a slower noise within."""
+    by_day = np.repeat(_autoregression(stream, days, CLOUD_DAY_MEMORY, CLOUD_DAY_SD), HALF_HOURS.per_day)
+    return by_day + _autoregression(stream, days * HALF_HOURS.per_day, CLOUD_SLOT_MEMORY, CLOUD_SLOT_SD)
 
 
 def _squeeze(latent: Float) -> Float:

@@ -26,6 +26,7 @@ from envs.public_year import PublicYear, public_year
 from envs.scenario import load_scenario
 from envs.scenario_schema import Scenario
 from envs.world import World
+from experiments.area_prices import report_areas
 from experiments.curtailments import CURTAILMENT_HEADER, curtailment_rows
 from experiments.metrics import (
     Measures,
@@ -176,6 +177,7 @@ class Simulation:
             "split_share": totals.split_share,
             "cancelled_by_splitting_kwh": None if totals.cancelled_wh is None else kwh(totals.cancelled_wh),
             "congestion_rent_jpy": totals.rent_ujpy / UJPY_PER_JPY,
+            **report_areas(self.trace).rows(),
             "curtailed_contracts": len(self.curtailed),
             "curtailed_kwh": self.curtailed_kwh,
             "paid_for_outages_jpy": self.paid_for_outages_jpy,
@@ -192,6 +194,7 @@ class Simulation:
         """The table and the lines below it, for people."""
         console.print(self._role_table())
         totals, order = self.totals, self.order
+        report_areas(self.trace).print(console)
         mean = _price(mean_price_jpy_kwh(totals.traded_ujpy, totals.traded_wh))
         console.print(f"traded       {kwh(totals.traded_wh):,.1f} kWh at a mean of {mean} JPY/kWh")
         all_slots = totals.slots * totals.worlds
