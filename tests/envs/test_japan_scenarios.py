@@ -218,3 +218,9 @@ def test_no_line_of_the_nine_areas_carries_more_than_it_can(played: TraceRecorde
         assert ((flow <= forward) & (-flow <= backward)).all()
         joined = (flow < forward) & (-flow < backward)
         assert (price[line.source][48:] == price[line.target][48:])[joined].all()
+
+
+def test_readings_do_not_correct_the_suns_of_areas() -> None:
+    """The correction knows one sun: both keys together are refused."""
+    with pytest.raises(ConfigError, match="forecast_updates: readings correct the forecast of the site's sun"):
+        load_scenario("japan-nine", {"forecast_updates": True})
