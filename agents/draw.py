@@ -36,6 +36,8 @@ class Purpose(IntEnum):
     LEAVES = 21
     RETURNS = 22
     DISTANCE = 23
+    CAR_CHARGE = 24
+    HOT_WATER = 25
     INDUCED_VALUE = 33
     INDUCED_TURN = 34
     INDUCED_OFFER = 35

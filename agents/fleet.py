@@ -11,7 +11,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from agents.devices import Battery
+from agents.devices import Battery, pick_devices
+from agents.equipment import Equipment
+from agents.thermal import ThermalUnits
 from market.units import Int
 
 
@@ -49,7 +51,8 @@ class Fleet:
     thermal_wh largest output per slot [Wh]; cost [mJPY/kWh], NO_COST without fuel; export_limit_wh and
     import are per slot; curtails 1 where PV generates only what is planned, certified 1 where the DGC is of
     type C and its meter issues certificates; group number of the balancing group, NO_GROUP without; battery as in
-    `agents.devices`; start_charge bounds of the stored energy at the start [Wh].
+    `agents.devices`; start_charge bounds of the stored energy at the start [Wh]. equipment: what some homes have
+    beside PV and battery; units: limits and costs of the thermal units, columns over their rows; None without any.
     """
 
     names: tuple[str, ...]
@@ -73,6 +76,8 @@ class Fleet:
     battery: Battery
     start_low_wh: Int
     start_high_wh: Int
+    equipment: Equipment | None = None
+    units: ThermalUnits | None = None
 
     @property
     def count(self) -> int:
@@ -104,5 +109,4 @@ class Fleet:
 
     def battery_of(self, rows: Int) -> Battery:
         """Battery columns of some rows."""
-        b = self.battery
-        return Battery(b.power_wh[rows], b.capacity_wh[rows], b.efficiency_ppm[rows], b.wear_mjpy_kwh[rows])
+        return pick_devices(self.battery, rows)

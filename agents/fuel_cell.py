@@ -18,6 +18,9 @@ Mask = npt.NDArray[np.bool_]
 
 BOILER_PPM = 900_000
 """Efficiency of the burner that makes up for missing heat (assumption)."""
+GAS_G_KWH = 199
+"""CO2 of city gas [g per kWh of lower heating value]: 0.0136 t C/GJ x 44/12 = 49.9 g/MJ (Ministry of the Environment,
+higher heating value 45 MJ/m3), 40.6 MJ/m3 of lower heating value."""
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,17 @@ mean none. `certified` parties have a DGC of type C, whose meter issues a certif
 they export (paper 1.4, item 32). Parties of one kind are one role and follow one another, group by group.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from envs.quantities import Fractions, Hours, Name, NoiseSd, PowerKw, PriceJpy, Spec, Spread, in_order
+from envs.device_specs import BatterySpec, FuelCellSpec, VehicleSpec, WaterHeaterSpec
+from envs.quantities import Hours, Name, NoiseSd, PowerKw, PriceJpy, Probability, Spec, Spread, in_order
 
 PartyCount = Annotated[int, Field(ge=0, le=100_000)]
 OpenHours = Annotated[tuple[Hours, Hours], AfterValidator(in_order)]
 ROUTER_KW = 20.0
 """One digital grid router as a solar inverter (paper 3.3)."""
-
-
-class BatterySpec(Spec):
-    """A home battery; `start_charge` are the bounds of the drawn start charge, as fractions of `kwh`."""
-
-    kw: PowerKw = 5.0
-    kwh: Annotated[float, Field(ge=0, le=1e6)] = 10.0
-    round_trip: Annotated[float, Field(gt=0, le=1)] = 0.85
-    wear_jpy_kwh: PriceJpy = 0.0
-    start_charge: Fractions = (0.2, 0.8)
 
 
 NO_BATTERY = BatterySpec(kw=0.0, kwh=0.0)
@@ -66,7 +57,16 @@ class LoadsSpec(SitesSpec):
 
 
 class HomesSpec(LoadsSpec):
-    """Homes with PV and a battery (paper 3.3)."""
+    """Homes with PV and a battery (paper 3.3), and what else stands behind each meter of the group.
+
+    `hot_water_kwh` of heat a day are drawn where there is a fuel cell or a water heater. `limit_delivery`: the router
+    passes at most `export_limit_kw` to the outside whatever was contracted, as it does in homes with another device
+    than PV and battery; `curtail_to_contract`: PV gives no more than is planned (paper 3.3, item 57).
+    """
+
+    later: ClassVar[frozenset[str]] = LoadsSpec.later | {
+        *("vehicle", "fuel_cell", "water_heater", "hot_water_kwh", "limit_delivery", "curtail_to_contract")
+    }
 
     name: Name = "home"
     count: PartyCount = 5
@@ -76,6 +76,18 @@ class HomesSpec(LoadsSpec):
     pv_kw: PowerKw = 5.0
     export_limit_kw: PowerKw = 7.5
     battery: BatterySpec = BatterySpec()
+    vehicle: VehicleSpec | None = None
+    fuel_cell: FuelCellSpec | None = None
+    water_heater: WaterHeaterSpec | None = None
+    hot_water_kwh: Annotated[float, Field(ge=0, le=1000)] = 10.0
+    limit_delivery: bool = False
+    curtail_to_contract: bool = False
+
+    @property
+    def is_equipped(self) -> bool:
+        """Whether a slot of these homes takes more than load, PV and battery."""
+        devices = (self.vehicle, self.fuel_cell, self.water_heater)
+        return self.limit_delivery or any(device is not None for device in devices)
 
 
 class StoresSpec(LoadsSpec):
@@ -122,19 +134,44 @@ class MallSpec(SitesSpec):
 
 
 class ThermalSpec(Spec):
-    """Dummy thermal units (paper 3.3, item 60): one power and one marginal cost each."""
+    """Dummy thermal units (paper 3.3, item 60): one power and one marginal cost each.
 
-    later: ClassVar[frozenset[str]] = frozenset({"name"})
+    `type` names their limits, costs and CO2 (`agents.thermal.UNIT_TYPES`; free: none); what stands beside it takes the
+    type's place: `min_load` of the power, `ramp` of it per minute, a start's cost for a unit, the cost and the CO2 of
+    each kWh made, idle figures of each kWh it could make while it runs.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("name", "type", "min_load", "ramp", "start_cost_jpy", "min_up_hours", "min_down_hours"),
+            *("co2_g_kwh", "idle_jpy_kwh", "idle_g_kwh"),
+        }
+    )
 
     name: Name = "thermal"
     area: str
     units_kw: tuple[PowerKw, ...] = (20.0, 20.0, 20.0, 20.0)
     cost_jpy_kwh: tuple[PriceJpy, ...] = (8.1, 9.3, 10.1, 11.7)
+    type: Literal["free", "coal", "gtcc", "oil"] = "free"
+    min_load: Probability | None = None
+    ramp: Probability | None = None
+    start_cost_jpy: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    min_up_hours: Hours | None = None
+    min_down_hours: Hours | None = None
+    co2_g_kwh: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    idle_jpy_kwh: PriceJpy | None = None
+    idle_g_kwh: Annotated[int, Field(ge=0, le=10_000)] | None = None
 
     @property
     def count(self) -> int:
         """Number of units."""
         return len(self.units_kw)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything is said of limits, starts or CO2."""
+        said = self.later - {"name", "type"}
+        return self.type != "free" or any(getattr(self, key) is not None for key in said)
 
 
 GroupSpec = LoadsSpec | MallSpec | ThermalSpec

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agents.devices import wear_cost
 from envs.reward import jpy_of
 from envs.world import Step, World
 from market.errors import Refusal
@@ -109,7 +108,8 @@ def _money(world: World, step: Step, party: int, deals: Deals) -> dict[str, Int]
         "fee": -_per_world(world, own, energy * world.terms.fee, bought & ~last),
         "last_resort": resort,
         **{name: kinds[:, kind] for name, kind in METERED.items()},
-        "wear": -wear_cost(world.fleet.battery_of(np.array([party])), world.passed_wh[:, [party]])[:, 0],
+        "wear": -world.wear_ujpy[:, party],
+        "devices": -world.behind.own.cost_ujpy[:, party].sum(-1),
         "outages": _outage_money(world, step, party),
         "stored_energy": world.tally.credit_ujpy[:, party] if step.done else np.zeros(world.worlds, np.int64),
     }

@@ -10,7 +10,9 @@ import numpy as np
 
 from agents.devices import Battery
 from agents.fleet import NO_COST, NO_GROUP, Fleet, Role
-from envs.groups import ROUTER_KW, BatterySpec, GroupSpec, HomesSpec, LoadsSpec, MallSpec, StoresSpec, ThermalSpec
+from envs.device_specs import BatterySpec
+from envs.equipping import equipment_of, units_of_groups
+from envs.groups import ROUTER_KW, GroupSpec, HomesSpec, LoadsSpec, MallSpec, StoresSpec, ThermalSpec
 from envs.quantities import slot_energy_wh
 from envs.scenario_schema import Scenario
 from market.contracts import Source
@@ -28,7 +30,9 @@ SOURCES = {
     Role.RETAILER: Source.GRID,
 }
 BATTERY = ("power_wh", "capacity_wh", "efficiency_ppm", "wear_mjpy_kwh")
-"""Columns of a party's battery that a scenario file can fill."""
+"""Columns of every party's battery."""
+BATTERY_EXTRAS = ("lowest_wh", "self_discharge_ppm", "discharge_ppm", "discharge_wh")
+"""Columns that are made only where a group speaks of them."""
 Values = Mapping[str, int | Sequence[int]]
 """What a group says of its parties: one value for all, or one for each."""
 NO_LIMIT_WH = 2**40
@@ -58,11 +62,16 @@ def fleet_of(scenario: Scenario) -> Fleet:
         for group in scenario.groups
     ]
     blocks.append((len(scenario.areas), {"role": Role.RETAILER, "area": range(len(scenario.areas))}))
-    names = [field.name for field in fields(Fleet) if field.name not in ("names", "battery")]
+    apart = ("names", "battery", "equipment", "units")
+    columns = {field.name: _column(blocks, field.name) for field in fields(Fleet) if field.name not in apart}
+    extras = [name for name in BATTERY_EXTRAS if any(values.get(name) for _, values in blocks)]
+    battery = Battery(**{name: _column(blocks, name) for name in (*BATTERY, *extras)})
     return Fleet(
         names=scenario.party_names,
-        battery=Battery(**{name: _column(blocks, name) for name in BATTERY}),
-        **{name: _column(blocks, name) for name in names},
+        battery=battery,
+        equipment=equipment_of(scenario.homes, battery, columns["export_limit_wh"]),
+        units=units_of_groups(scenario.thermal),
+        **columns,
     )
 
 
@@ -171,6 +180,7 @@ def _values_of_loads(group: LoadsSpec) -> dict[str, int]:
         "solar_w": round(group.pv_kw * 1000),
         "export_limit_wh": slot_energy_wh(limit_kw),
         "certified": int(group.certified and group.pv_kw > 0),
+        "curtails": int(isinstance(group, HomesSpec) and group.curtail_to_contract),
         **_values_of_battery(group.battery),
         **(_values_of_hours(group) if isinstance(group, StoresSpec) else {}),
     }
@@ -178,13 +188,19 @@ def _values_of_loads(group: LoadsSpec) -> dict[str, int]:
 
 def _values_of_battery(battery: BatterySpec) -> dict[str, int]:
     low, high = battery.start_charge
+    charge = battery.round_trip**0.5 if battery.charge is None else battery.charge
+    discharge = battery.charge if battery.discharge is None else battery.discharge
     return {
         "power_wh": slot_energy_wh(battery.kw),
         "capacity_wh": round(battery.kwh * 1000),
-        "efficiency_ppm": round(battery.round_trip**0.5 * PPM),
+        "efficiency_ppm": round(charge * PPM),
         "wear_mjpy_kwh": mjpy_from_jpy(battery.wear_jpy_kwh),
         "start_low_wh": round(low * battery.kwh * 1000),
         "start_high_wh": round(high * battery.kwh * 1000),
+        "lowest_wh": round(battery.lowest * battery.kwh * 1000),
+        "self_discharge_ppm": round(battery.self_discharge * PPM),
+        "discharge_ppm": 0 if discharge is None else round(discharge * PPM),
+        "discharge_wh": 0 if battery.discharge_kw is None else slot_energy_wh(battery.discharge_kw),
     }
 
 

@@ -136,7 +136,7 @@ class Sight:
             battery=seat.battery,
             stored_wh=world.stored_wh[:, seat.rows],
             plan_wh=world.plan_wh[:, seat.rows, t : t + gate],
-            net_wh=self._net_forecast(seat.rows),
+            net_wh=self.net_forecast(seat.rows),
             solar_wh_kw=world.episode.solar_forecast_wh_kw[:, None, t : t + self._reach],
             outside=self._prices[:, seat.areas],
             traded_ppm=world.traded_ppm[:, None, :],
@@ -155,8 +155,13 @@ class Sight:
         """Slots that are looked at, from the current one."""
         return max(AHEAD, self.stop - self._world.t)
 
-    def _net_forecast(self, rows: slice) -> Int:
-        """Forecast net energy (worlds, parties, reach) [Wh] as it can be made now."""
+    def net_forecast(self, rows: slice) -> Int:
+        """Forecast net energy (worlds, parties, reach) [Wh] as it can be made now, with what devices are planned to do."""
+        world, net = self._world, self._forecast(rows)
+        return world.behind.add_schedule(world.t, net, rows, self._prices) if world.behind.homes else net
+
+    def _forecast(self, rows: slice) -> Int:
+        """Forecast load less PV."""
         world = self._world
         lag = world.scenario.meter.lag_slots
         if world.scenario.forecast == "perfect" or (self._reach <= AHEAD and lag <= READING_LAG):

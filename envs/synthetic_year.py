@@ -11,8 +11,10 @@ The year is one public series, the same for every world, so it is drawn once fro
 
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from envs.load_shapes import half_hours_from_hours, is_free_day
 from envs.solar_yield import Float, Site, clear_sky_irradiance, sun_position, yield_wh_per_kw
@@ -149,12 +151,15 @@ def _squeeze(latent: Float) -> Float:
     return np.asarray(low + (high - low) / (1 + np.exp(-latent)), np.float64)
 
 
-def _air_celsius(first_day: date, days: int) -> Float:
+def mean_air_celsius(day_of_year: npt.NDArray[Any], hour: npt.NDArray[Any]) -> Float:
     """Mean course of the air temperature in Kanto (assumption): 16 degrees, warmest end of July and at 14:30."""
-    day = np.repeat(np.arange(days) + first_day.timetuple().tm_yday, HALF_HOURS.per_day)
-    hour = np.tile(_hours_of_day(), days)
-    season, time = np.cos(2 * np.pi * (day - 212) / 365), np.cos(2 * np.pi * (hour - 14.5) / 24)
+    season, time = np.cos(2 * np.pi * (day_of_year - 212) / 365), np.cos(2 * np.pi * (hour - 14.5) / 24)
     return np.asarray(16.0 + 10.5 * season + 4.0 * time, np.float64)
+
+
+def _air_celsius(first_day: date, days: int) -> Float:
+    day = np.repeat(np.arange(days) + first_day.timetuple().tm_yday, HALF_HOURS.per_day)
+    return mean_air_celsius(day, np.tile(_hours_of_day(), days))
 
 
 def _hours_of_day() -> Float:

@@ -28,6 +28,17 @@ class Flow(IntEnum):
 FLOWS = len(Flow)
 
 
+class Cost(IntEnum):
+    """What a party pays for its own devices beside all postings [uJPY]; wear is counted apart."""
+
+    IDLE = 0
+    START = 1
+    GAS = 2
+
+
+COSTS = len(Cost)
+
+
 @dataclass
 class Tally:
     """Sums over the delivered slots counted so far.
@@ -35,7 +46,8 @@ class Tally:
     energy_wh (worlds, parties, FLOWS); value_ujpy (worlds, parties, 4): energy x price of the first four
     flows; money_ujpy (worlds, accounts, kinds): postings; wear_ujpy, credit_ujpy (worlds, parties);
     split (worlds,): those in which a line was full;
-    refused (worlds, parties): order rows refused.
+    refused (worlds, parties): order rows refused; cost_ujpy (worlds, parties, COSTS): idling and starts of thermal
+    units, gas of fuel cells; co2_g (worlds, parties): what they emitted, where the scenario says it.
     """
 
     energy_wh: Int
@@ -45,6 +57,8 @@ class Tally:
     credit_ujpy: Int
     split: Int
     refused: Int
+    cost_ujpy: Int
+    co2_g: Int
 
     @classmethod
     def empty(cls, worlds: int, parties: int, accounts: int) -> "Tally":
@@ -56,6 +70,8 @@ class Tally:
             np.zeros((worlds, parties), np.int64),
             np.zeros((worlds, parties), np.int64),
             np.zeros(worlds, np.int64),
+            np.zeros((worlds, parties), np.int64),
+            np.zeros((worlds, parties, COSTS), np.int64),
             np.zeros((worlds, parties), np.int64),
         )
 
@@ -81,6 +97,7 @@ class Tally:
         return np.asarray(self.energy_wh[:, rows, Flow.EXPORT] // WH_PER_KWH * certified[rows])
 
     def money_of_parties(self) -> Int:
-        """Money of each party less wear plus what its stored energy is worth (worlds, parties) [uJPY]."""
+        """Money of each party less wear and costs plus what its stored energy is worth (worlds, parties) [uJPY]."""
         parties = self.wear_ujpy.shape[1]
-        return np.asarray(self.money_ujpy[:, :parties].sum(-1) - self.wear_ujpy + self.credit_ujpy)
+        own = self.wear_ujpy + self.cost_ujpy.sum(-1)
+        return np.asarray(self.money_ujpy[:, :parties].sum(-1) - own + self.credit_ujpy)
