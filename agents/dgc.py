@@ -25,6 +25,25 @@ from market.errors import ConfigError
 from market.units import UJPY_PER_JPY, Int
 
 
+class Behind(Protocol):
+    """What stands behind the meters, as `envs.behind_meter.BehindMeter` shows it; (worlds, parties)."""
+
+    @property
+    def vehicle_wh(self) -> Int:
+        """Energy in the cars [Wh], 0 without one."""
+        ...
+
+    @property
+    def tank_wh(self) -> Int:
+        """Heat in the tanks of fuel cell and water heater [Wh]."""
+        ...
+
+    @property
+    def is_on(self) -> npt.NDArray[np.bool_]:
+        """Which thermal units with limits run."""
+        ...
+
+
 class Columns(Protocol):
     """The columns of parallel worlds that agents look into; their model is row 0."""
 
@@ -33,6 +52,7 @@ class Columns(Protocol):
     reading_wh: Int
     plan_wh: Int
     position_wh: Int
+    behind: Behind
     t: int
 
     def observe(self, role: Role) -> Floats:
@@ -177,7 +197,17 @@ class DGC(Party):
 
 
 class Home(DGC):
-    """A home with PV and a battery."""
+    """A home with PV and a battery, and maybe a car, a fuel cell or a water heater."""
+
+    @property
+    def vehicle_wh(self) -> int:
+        """Energy in the car [Wh]; 0 without one."""
+        return int(self.columns.behind.vehicle_wh[0, self._row])
+
+    @property
+    def tank_wh(self) -> int:
+        """Heat in its hot-water tanks [Wh]; 0 without one."""
+        return int(self.columns.behind.tank_wh[0, self._row])
 
 
 class Store(DGC):
@@ -186,6 +216,11 @@ class Store(DGC):
 
 class Generator(DGC):
     """The solar plant or a thermal unit."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it gave energy in the slot delivered last, or for a unit with limits whether it runs."""
+        return bool(self.columns.behind.is_on[0, self._row]) or self.last_reading_wh < 0
 
 
 class Retailer(Party):

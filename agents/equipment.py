@@ -66,7 +66,7 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Energy planned in the PLANNED slots from now on, (w, n, PLANNED) [Wh]: into vehicle and heater, out of the cell."""
+    """Energy planned from now on, (w, n, PLANNED) [Wh]: into vehicle and heater, out of the cell."""
 
     vehicle_wh: Int
     heater_wh: Int

@@ -5,7 +5,7 @@ Only parties that have more than PV and battery, and thermal units with limits, 
 as wear is.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +13,17 @@ import numpy.typing as npt
 from agents.equipment import DAY, PLANNED, Equipment, Outlook, Schedule, no_schedule, plan_devices
 from agents.fleet import Fleet, Role
 from agents.fuel_cell import GAS_G_KWH, gas_cost, run_fuel_cell
-from agents.household import HouseholdSlot, HouseholdState, run_household
+from agents.household import HouseholdSlot, run_household
 from agents.router import SET_POINT
 from agents.thermal import ThermalUnits, UnitState, co2_g, run_units, start_cost, units_at_rest
 from envs.delivery import Delivery
 from envs.device_draws import draw_devices, start_state
 from envs.episode import AHEAD, Episode
-from envs.tally import COSTS, Cost
+from envs.tally import COSTS, Cost, OwnCosts
 from market.tables import Table
 from market.units import PPM, WH_PER_KWH, Int, divide_half_even
 
 Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class OwnCosts:
-    """What a slot cost the parties beside all postings: cost_ujpy (w, parties, COSTS) and co2_g (w, parties)."""
-
-    cost_ujpy: Int
-    co2_g: Int
 
 
 class EquippedHomes:
@@ -106,12 +98,12 @@ class EquippedHomes:
         self._made_wh[..., t % DAY] = step.cell_wh
         self._before, self.schedule = _one_later(self.schedule), None
 
-    def add_cars(self, gained_wh: Int, before_wh: Int) -> None:
-        """Add to (w, parties) what the cars gained since `before_wh` (w, n), as their terminals give it [Wh], in place."""
+    def gained_wh(self, before_wh: Int) -> Int:
+        """What the cars gained since `before_wh`, as their terminals give it (w, n) [Wh]."""
         vehicle = self.equipment.home.vehicle
-        if vehicle is not None:
-            more = (self.state.vehicle_wh - before_wh) * vehicle.battery.given_ppm // PPM
-            gained_wh[:, self.equipment.rows] += more
+        if vehicle is None:
+            return np.zeros_like(before_wh)
+        return np.asarray((self.state.vehicle_wh - before_wh) * vehicle.battery.given_ppm // PPM)
 
     def _warm_up_cells(self) -> Int:
         """Output of each half hour of the day before (w, n, DAY), which leaves the tanks as the episode finds them."""
@@ -152,7 +144,7 @@ class BehindMeter:
 
     def __init__(self, fleet: Fleet, episode: Episode, seed: int, perfect: bool) -> None:
         worlds = len(episode.first_slot)
-        self._shape = (worlds, fleet.count)
+        self._shape, self._battery = (worlds, fleet.count), fleet.battery
         self.homes = EquippedHomes(fleet, fleet.equipment, episode, seed, perfect) if fleet.equipment else None
         self.units = LimitedUnits(fleet, fleet.units, worlds) if fleet.units else None
         self.own = self._no_costs()
@@ -168,12 +160,28 @@ class BehindMeter:
         return np.asarray(self.homes.state.vehicle_wh if self.homes else 0)
 
     @property
+    def vehicle_wh(self) -> Int:
+        """Energy in the cars (w, parties) [Wh], 0 without one."""
+        return self.of_homes(self.cars_wh)
+
+    @property
+    def tank_wh(self) -> Int:
+        """Heat in the tanks of fuel cell and water heater (w, parties) [Wh]."""
+        held = self.homes.state.cell_tank_wh + self.homes.state.heater_tank_wh if self.homes else 0
+        return self.of_homes(np.asarray(held))
+
+    @property
     def is_on(self) -> Mask:
         """Which limited units ran in the last slot (w, parties)."""
         on = np.zeros(self._shape, np.bool_)
         if self.units:
             on[:, self.units.rows] = self.units.state.run_slots > 0
         return on
+
+    def gained_wh(self, stored_wh: Int, before_wh: Int, cars_before_wh: Int) -> Int:
+        """Energy gained in batteries (w, parties) and cars (w, n) since then, as terminals give it [Wh]."""
+        gained = (stored_wh - before_wh) * self._battery.given_ppm // PPM
+        return gained + self.of_homes(self.homes.gained_wh(cars_before_wh)) if self.homes else gained
 
     def of_homes(self, wh: Int) -> Int:
         """A column of the equipped homes (w, n) among all parties (w, parties), 0 elsewhere."""
@@ -201,16 +209,11 @@ class BehindMeter:
         net[:, own, :PLANNED] += self.homes.plan(t, outside, net_wh[:, own])
         return net
 
-    @property
-    def tanks_wh(self) -> Int:
-        """Heat in the tanks of the equipped homes (w, n) [Wh]."""
-        return np.asarray(self.homes.state.cell_tank_wh + self.homes.state.heater_tank_wh if self.homes else 0)
-
     def _no_costs(self) -> OwnCosts:
         return OwnCosts(np.zeros((*self._shape, COSTS), np.int64), np.zeros(self._shape, np.int64))
 
 
 def _one_later(schedule: Schedule) -> Schedule:
     """The schedule as the next slot finds it; what lies beyond it is not planned."""
-    moved = (np.roll(column, -1, -1) for column in (schedule.vehicle_wh, schedule.heater_wh))
-    return Schedule(*moved, schedule.cell_wh)
+    vehicle, heater = (np.roll(column, -1, -1) for column in (schedule.vehicle_wh, schedule.heater_wh))
+    return Schedule(vehicle, heater, schedule.cell_wh)

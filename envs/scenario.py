@@ -14,7 +14,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from envs.groups import BatterySpec, GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec
+from envs.device_specs import BatterySpec
+from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec
 from envs.quantities import slot_energy_wh
 from envs.resizing import resize
 from envs.scenario_schema import GROUP_KEYS, JEPX_AREAS, LineSpec, Scenario, TermsSpec, groups_alone, read_settings

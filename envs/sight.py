@@ -156,9 +156,14 @@ class Sight:
         return max(AHEAD, self.stop - self._world.t)
 
     def net_forecast(self, rows: slice) -> Int:
-        """Forecast net energy (worlds, parties, reach) [Wh] as it can be made now, with what devices are planned to do."""
+        """Forecast net energy (worlds, parties, reach) [Wh] as it can be made now, planned devices included."""
         world, net = self._world, self._forecast(rows)
         return world.behind.add_schedule(world.t, net, rows, self._prices) if world.behind.homes else net
+
+    def make_schedule(self) -> None:
+        """Let the devices of this step be planned where nobody has asked what the homes see."""
+        if self._world.behind.homes:
+            self.view(Role.HOME)
 
     def _forecast(self, rows: slice) -> Int:
         """Forecast load less PV."""

@@ -39,6 +39,14 @@ class Cost(IntEnum):
 COSTS = len(Cost)
 
 
+@dataclass(frozen=True)
+class OwnCosts:
+    """What a slot cost the parties beside all postings: cost_ujpy (w, parties, COSTS) and co2_g (w, parties)."""
+
+    cost_ujpy: Int
+    co2_g: Int
+
+
 @dataclass
 class Tally:
     """Sums over the delivered slots counted so far.
@@ -87,6 +95,13 @@ class Tally:
             (Flow.EXPORT, -reading_wh),
         ):
             self.energy_wh[..., flow] += np.maximum(energy, 0)
+
+    def add_own(self, wear_ujpy: Int, own: OwnCosts | None) -> None:
+        """Count what the devices cost their owners in a slot, and what they emitted."""
+        self.wear_ujpy += wear_ujpy
+        if own is not None:
+            self.cost_ujpy += own.cost_ujpy
+            self.co2_g += own.co2_g
 
     def certificates_kwh(self, certified: Int, rows: slice = slice(None)) -> Int:
         """Certificates of renewable energy issued to some parties (worlds, parties) [kWh]: one for each kWh exported.

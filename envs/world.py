@@ -172,7 +172,7 @@ class World:
         self._memories, self._quoted = {}, {}
         self.stored_wh = start_charge(self.fleet, self.key, starts)
         self.behind = BehindMeter(self.fleet, self.episode, self.key, self.scenario.forecast == "perfect")
-        self._counted_from = self._begun_with = self._stores()
+        self._counted_from = self._begun_with = self.stored_wh, self.behind.cars_wh
         self.books = Books(starts, self.slots, self._ring(), self.terms, self.accounts)
         self.position_wh = self.books.position_wh
         self.plan_wh = np.zeros((*shape, self.slots + self.calendar.gate), np.int64)
@@ -503,15 +503,13 @@ class World:
         """Run the devices through the current slot, meter and settle; postings (worlds, accounts, kinds)."""
         t = self.t
         plan = self.plan_wh[:, :, t]
-        before_wh = self.stored_wh
         delivery = deliver(
-            self.fleet, before_wh, self.episode.load_wh[:, :, t], self.episode.solar_wh[:, :, t], plan
+            self.fleet, self.stored_wh, self.episode.load_wh[:, :, t], self.episode.solar_wh[:, :, t], plan
         )
         self.wear_ujpy = wear_cost(self.fleet.battery, delivery.passed_wh)
         if self.behind.is_used:
-            if self.behind.homes:
-                self._sight.view(Role.HOME)  # its forecast makes the schedule of this slot, if nothing else has
-            self.behind.deliver(t, delivery, plan, before_wh, self.wear_ujpy)
+            self._sight.make_schedule()
+            self.behind.deliver(t, delivery, plan, self.stored_wh, self.wear_ujpy)
             reward -= self.behind.own.cost_ujpy.sum(-1)
         used_wh, self.passed_wh, self.stored_wh, self.set_point_wh = delivery
         self.reading_wh, self._register_wh = self._read(used_wh)
@@ -522,21 +520,13 @@ class World:
         reward += post_delivery(money, self.reading_wh, plan, outside, *rules, slot=self.now, capped=capped)
         reward -= self.wear_ujpy
         if t >= self.warm_up:
-            self._count(energy, value, plan, money)
+            self.tally.add_slot(energy, value, self.reading_wh, plan, money)
+            self.tally.add_own(self.wear_ujpy, self.behind.own if self.behind.is_used else None)
+            self.tally.split += self.full_lines(t).any(-1)
         elif t == self.warm_up - 1:
-            self._counted_from = self._stores()
+            self._counted_from = self.stored_wh, self.behind.cars_wh
         self.books.clear(t)
         return money
-
-    def _count(self, energy: Int, value: Int, plan: Int, money: Int) -> None:
-        """Put the slot just delivered into the tally."""
-        tally = self.tally
-        tally.add_slot(energy, value, self.reading_wh, plan, money)
-        tally.wear_ujpy += self.wear_ujpy
-        tally.split += self.full_lines(self.t).any(-1)
-        if self.behind.is_used:
-            tally.cost_ujpy += self.behind.own.cost_ujpy
-            tally.co2_g += self.behind.own.co2_g
 
     def _read(self, used_wh: Int) -> tuple[Int, Int]:
         """Readings of a slot, and what the registers carry; retailers have no meter of their own."""
@@ -555,34 +545,12 @@ class World:
 
     def _close_episode(self, reward: Int) -> None:
         """Credit stored energy gained, charge energy missing, at the middle of the period's mean band."""
-        self.tally.credit_ujpy[:] = self._storage_credit(*self._counted_from, self.warm_up)
-        reward += self._storage_credit(*self._begun_with, 0)
+        self.tally.credit_ujpy[:] = self._storage_credit(self._counted_from, self.warm_up)
+        reward += self._storage_credit(self._begun_with, 0)
         self.keeper.close()
 
-    def _stores(self) -> tuple[Int, Int]:
-        """Energy in the batteries (worlds, parties) and in the cars of equipped homes (worlds, homes) [Wh]."""
-        return self.stored_wh, self.behind.cars_wh
-
-    def _storage_credit(self, battery_wh: Int, cars_wh: Int, first: int) -> Int:
+    def _storage_credit(self, before: tuple[Int, Int], first: int) -> Int:
         outside = self.episode.outside[..., first : self.slots]
         band = self.terms.feed_in_price(outside) + self.terms.consumption_value(outside)
         middle = (band.sum(-1) // (2 * outside.shape[-1]))[:, self.fleet.area]
-        gained = (self.stored_wh - battery_wh) * self.fleet.battery.given_ppm // PPM
-        if self.behind.homes:
-            self.behind.homes.add_cars(gained, cars_wh)
-        return np.asarray(gained * middle)
-
-    @property
-    def vehicle_wh(self) -> Int:
-        """Energy in the cars (worlds, parties) [Wh]; 0 without one."""
-        return self.behind.of_homes(self.behind.cars_wh)
-
-    @property
-    def tank_wh(self) -> Int:
-        """Heat in the tanks of fuel cell and water heater (worlds, parties) [Wh]."""
-        return self.behind.of_homes(self.behind.tanks_wh)
-
-    @property
-    def is_on(self) -> Mask:
-        """Which thermal units with limits ran in the slot delivered last (worlds, parties)."""
-        return self.behind.is_on
+        return np.asarray(self.behind.gained_wh(self.stored_wh, *before) * middle)
