@@ -15,6 +15,7 @@ from envs.equipping import equipment_of, units_of_groups
 from envs.groups import ROUTER_KW, GroupSpec, HomesSpec, LoadsSpec, MallSpec, StoresSpec, ThermalSpec
 from envs.quantities import slot_energy_wh
 from envs.scenario_schema import Scenario
+from ledger.executions import RENEWABLE
 from market.contracts import Source
 from market.errors import ConfigError
 from market.groups import BalancingGroup
@@ -125,6 +126,12 @@ def source_of_party(fleet: Fleet) -> Int:
     """Source type of what each party sells (parties,); a store with PV sells as a home does."""
     of_role = np.array([SOURCES[role] for role in Role], np.int64)[fleet.role]
     return np.where((fleet.role == Role.STORE) & (fleet.solar_w > 0), Source.PROSUMER, of_role)
+
+
+def certified_of_party(fleet: Fleet) -> tuple[int, ...]:
+    """What `ledger.rules.Rules.certified` says: empty where every renewable source has a DGC of type C."""
+    may = (fleet.certified > 0) | ~np.isin(source_of_party(fleet), RENEWABLE)
+    return () if may.all() else tuple(int(one) for one in may)
 
 
 def _values_of(group: GroupSpec, scenario: Scenario) -> dict[str, int | Sequence[int]]:

@@ -28,7 +28,7 @@ from envs.delivery import deliver
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
 from envs.link import Link
 from envs.outages import Announced, Outages, record_of
-from envs.population import accounts_of, check_numbers, fleet_of, source_of_party
+from envs.population import accounts_of, certified_of_party, check_numbers, fleet_of, source_of_party
 from envs.public_year import PublicYear, public_year
 from envs.reasons import reasons_of
 from envs.scenario_schema import Scenario
@@ -147,6 +147,7 @@ class World:
             tuple(int(f) for f in self.fuel),
             tuple(int(s) for s in self.sources),
             self.slots,
+            certified=certified_of_party(self.fleet),
         )
         self.key = seed - worlds
         # where a run with a full ledger keeps what the parties saw; set by who opens the world

@@ -16,9 +16,10 @@ that was read. Both roots are those of RFC 6962 trees with one leaf a step:
     certificates  slot, readings                                      certificates issued
 
 The content head before the step stands for the state that all earlier records leave (`ledger.content`). Certificates
-are issued for metered energy that parties with a renewable source export; they follow from the readings, so the record
-holds their root only, and `Executions.register` the certificates themselves. Everything here is read from record
-bodies: the writer and a verifier, who has derived those bodies again, make the same records.
+are issued for metered energy that parties with a renewable source and a DGC of type C export (`Rules.certified`); they
+follow from the readings, so the record holds their root only, and `Executions.register` the certificates themselves.
+Everything here is read from record bodies: the writer and a verifier, who has derived those bodies again, make the same
+records.
 """
 
 import hashlib
@@ -161,10 +162,11 @@ class Executions:
         self._genesis = genesis = read_genesis(body)
         self._parameters = hashlib.sha256(PARAMETERS_TAG + genesis.rules.text.encode()).digest()
         self._head = genesis_head(body)
-        accounts = genesis.rules.accounts
+        rules, accounts = genesis.rules, genesis.rules.accounts
         self._fixed = fixed_dtype(accounts.parties, accounts.count, KINDS)
-        self._sources = np.flatnonzero(np.isin(genesis.rules.source, RENEWABLE))
-        self.register = open_register(np.arange(genesis.rules.parties))
+        certified = np.array(rules.certified or (1,) * rules.parties, np.bool_)
+        self._sources = np.flatnonzero(np.isin(rules.source, RENEWABLE) & certified)
+        self.register = open_register(np.arange(rules.parties))
 
     def _take_step(self, body: bytes) -> None:
         if self._genesis is None:

@@ -34,7 +34,9 @@ class Rules:
     """What every world of a run shares.
 
     `fuel` (parties,) is the fuel price of each party's export [mJPY/kWh], `source` (parties,) the
-    `market.contracts.Source` of what it sells, `slots` the length of an episode.
+    `market.contracts.Source` of what it sells, `slots` the length of an episode. `certified` (parties,) is 0 where a
+    party's renewable energy gets no certificate (its DGC is not of type C, paper 1.4 item 32). It is empty, and not in
+    the genesis, where all get them.
     """
 
     design: MarketDesign
@@ -44,6 +46,7 @@ class Rules:
     source: tuple[int, ...]
     slots: int
     calendar: SlotCalendar = HALF_HOURS
+    certified: tuple[int, ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -87,6 +90,8 @@ class Rules:
         }
         if accounts.groups:
             record["groups"] = [[g.name, g.area, list(g.members), g.allocation] for g in accounts.groups]
+        if not all(self.certified):
+            record["certified"] = [int(c) for c in self.certified]
         return canonical_json(record).decode()
 
 
@@ -104,6 +109,9 @@ def read_rules(record: dict[str, Any]) -> Rules:
         groups = (BalancingGroup(name, area, tuple(rows), rule) for name, area, rows, rule in record.get("groups", ()))
         parts = (tuple(who[name]) for name in ("parties", "areas", "retailers"))
         accounts = Accounts(grid, *parts, tuple(groups))
+        certified = tuple(record.get("certified", ()))
+        if len(certified) not in (0, accounts.parties):
+            raise ValueError("certified is not one number a party")
         return Rules(
             MarketDesign(**design),
             accounts,
@@ -112,6 +120,7 @@ def read_rules(record: dict[str, Any]) -> Rules:
             tuple(record["source"]),
             record["slots"],
             SlotCalendar(record["minutes"]),
+            certified,
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError(
