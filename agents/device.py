@@ -20,7 +20,17 @@ import numpy.typing as npt
 from agents.devices import Battery
 from agents.fleet import ROLE_NAMES, Role
 from agents.forecasting import FIRST_LAG_DAYS, HISTORY_DAYS, known_slots, seasonal_naive
-from agents.frames import Enrolment, Genesis, Hello, Report, Said, enrolment_message, read_frame, write_frame
+from agents.frames import (
+    BATTERY_EXTRAS,
+    Enrolment,
+    Genesis,
+    Hello,
+    Report,
+    Said,
+    enrolment_message,
+    read_frame,
+    write_frame,
+)
 from agents.knowing import hash_policy, write_knowledge
 from agents.observing import NO_QUOTE, View, observe
 from agents.ordering import write_orders
@@ -55,6 +65,7 @@ class Device:
             np.array([has.capacity_wh]),
             np.array([has.efficiency_ppm]),
             np.array([has.wear_mjpy_kwh]),
+            **{name: np.array([getattr(has, name)]) for name in BATTERY_EXTRAS if getattr(has, name)},
         )
         self._ahead = FIRST_LAG_DAYS * self._calendar.per_day
         self._known = known_slots(self._ahead, self._calendar.per_day, has.lag)

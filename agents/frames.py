@@ -28,6 +28,7 @@ from market.errors import DataError, DigitalGridError
 from market.units import ENERGY_BOUND, PPM, PRICE_BOUND, Int
 
 FORMAT = "digitalgrid-frames/2"
+BATTERY_EXTRAS = ("lowest_wh", "self_discharge_ppm", "discharge_ppm", "discharge_wh")
 ENROLMENT_TAG = b"DG/enrol/v1\0"
 LONGEST = 1 << 22
 LENGTH_BYTES = 4
@@ -101,7 +102,8 @@ class Installation:
     """What stands behind one meter, as in `agents.fleet`, and the meter; powers per slot [Wh], prices [mJPY/kWh].
 
     solar_limit_wh is the most that the routers pass of the PV; meter_wh the step of the meter's registers [Wh], lag the
-    slots until a reading is official (`agents.metering`).
+    slots until a reading is official (`agents.metering`). The last four are the extras of a battery (`agents.devices`),
+    sent where they are not 0.
     """
 
     role: int
@@ -116,6 +118,14 @@ class Installation:
     solar_limit_wh: int
     meter_wh: int
     lag: int
+    lowest_wh: int = 0
+    self_discharge_ppm: int = 0
+    discharge_ppm: int = 0
+    discharge_wh: int = 0
+
+    def to_message(self) -> Message:
+        """As sent."""
+        return {name: value for name, value in asdict(self).items() if value or name not in BATTERY_EXTRAS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +152,7 @@ class Genesis:
             "party": self.party,
             "start": self.start,
             "rules": json.loads(self.rules.text),
-            "installation": asdict(self.installation),
+            "installation": self.installation.to_message(),
             "load_history_wh": self.load_history_wh.tolist(),
         }
 

@@ -103,7 +103,7 @@ def plan_battery(view: View, share: Exact, slots: int) -> Int:
         if len(bending) and step < OPEN_SEEN:
             kept = passed[:, bent]
             sold = _part(np.minimum(np.maximum(kept, 0), spill), -share[:, bent])
-            more = _part(np.minimum(spare, battery.power_wh[bent]), share[:, bent])
+            more = _part(np.minimum(spare, battery.given_wh[bent]), share[:, bent])
             passed[:, bent] = within(kept - sold - more, least[:, bent], most[:, bent])
             spill, spare = spill - sold, spare - more
         plan[..., step] = passed
@@ -122,7 +122,8 @@ def spare_energy(view: View, stored_at_gate_wh: Int, parties: slice) -> tuple[In
     run = np.cumsum(view.net_wh[:, parties, view.gate : view.gate + DAY], -1)
     room = (battery.capacity_wh[parties] - stored_wh) * PPM // battery.divisor_ppm[parties]
     spill = np.maximum(-run[..., : DAY // 2].min(-1), 0) - room
-    spare = stored_wh * battery.efficiency_ppm[parties] // PPM - np.maximum(run.max(-1), 0)
+    usable = stored_wh - np.broadcast_to(battery.lowest_wh, battery.power_wh.shape)[parties]
+    spare = usable * battery.given_ppm[parties] // PPM - np.maximum(run.max(-1), 0)
     return np.maximum(spill, 0), np.maximum(spare, 0)
 
 
@@ -136,8 +137,8 @@ def _self_use_pays(view: View, slots: int) -> npt.NDArray[np.bool_]:
     outside = view.outside[..., view.gate : view.gate + slots]
     terms = view.terms
     tariff = terms.supply_price(outside) + (terms.wheeling + terms.surcharge)
-    one_way = view.battery.divisor_ppm[:, None]
-    given_up = terms.feed_in_price(outside) * PPM // one_way * PPM // one_way
+    into, out = view.battery.divisor_ppm[:, None], view.battery.given_divisor_ppm[:, None]
+    given_up = terms.feed_in_price(outside) * PPM // into * PPM // out
     return np.asarray(tariff - given_up > view.battery.wear_mjpy_kwh[:, None])
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from agents.fleet import ROLE_NAMES, Role
 from agents.forecasting import FIRST_LAG_DAYS
-from agents.frames import Genesis, Installation, Report
+from agents.frames import BATTERY_EXTRAS, Genesis, Installation, Report
 from agents.observing import NO_QUOTE, Floats
 from agents.policies import Policy
 from agents.policy_file import PolicyFile, read_policy_file
@@ -217,6 +217,7 @@ class _Seat:
             what = f"the policy is for a {ROLE_NAMES[policy.role]}, {party} is a {ROLE_NAMES[self.role]}"
             raise PolicyError(what, where=str(policy.path), do="choose a party of the policy's role")
         _check_served(world.scenario)
+        _check_bare(world, self.row, party)
         ahead = FIRST_LAG_DAYS * world.calendar.per_day
         if world.design.accepts == "rolling" and world.calendar.gate + world.design.horizon > ahead:
             what = f"a horizon of {world.design.horizon} slots is beyond what a device forecasts"
@@ -239,6 +240,7 @@ class _Seat:
             solar_limit_wh=min(int(fleet.solar_limit_wh[row]), ENERGY_BOUND - 1),
             meter_wh=world.scenario.meter.resolution_wh,
             lag=world.scenario.meter.lag_slots,
+            **{name: int(np.broadcast_to(getattr(battery, name), fleet.count)[row]) for name in BATTERY_EXTRAS},
         )
         history = world.episode.history_wh[0, row]
         return Genesis(chain_id, row, int(world.episode.first_slot[0]), world.rules, installation, history)
@@ -362,6 +364,14 @@ def _check_served(scenario: Scenario) -> None:
     ):
         if fault:
             raise ConfigError(what, where=scenario.name, do=do)
+
+
+def _check_bare(world: World, row: int, party: str) -> None:
+    """Raise ConfigError for a home whose car, fuel cell or water heater a device process would not plan."""
+    equipment = world.fleet.equipment
+    if equipment is not None and row in equipment.rows:
+        what = f"a device process plans no car, fuel cell or water heater, {party} has one"
+        raise ConfigError(what, where=world.scenario.name, do="choose a party with PV and battery only")
 
 
 def _compare(run: DeviceRun, slot: int, envelope: bytes, expected: Table, plan: int) -> None:

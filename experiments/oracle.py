@@ -103,6 +103,11 @@ def find_best(course: Course, parties: Sequence[int], same_end: bool = False) ->
     for party in parties:
         if world.fleet.cost[party] != NO_COST or world.fleet.dispatchable[party]:
             raise ConfigError("its plan is what it sold", where=world.fleet.names[party], do="choose another party")
+        if world.fleet.equipment is not None and party in world.fleet.equipment.rows:
+            what = "the oracle knows load, PV and battery only"
+            raise ConfigError(
+                what, where=world.fleet.names[party], do="choose a party without car, fuel cell or heater"
+            )
     found = [[_solve(course, at, party, same_end) for party in parties] for at in range(world.worlds)]
     return Best(np.array([[m for m, _ in row] for row in found]), np.array([[s for _, s in row] for row in found]))
 
@@ -114,7 +119,8 @@ def _solve(course: Course, at: int, party: int, same_end: bool) -> tuple[float, 
 
     world, count = course.world, course.world.slots
     battery = world.fleet.battery
-    eff, power = int(battery.divisor_ppm[party]) / PPM, int(battery.power_wh[party])
+    into, out = int(battery.divisor_ppm[party]) / PPM, int(battery.given_divisor_ppm[party]) / PPM
+    power, given = int(battery.power_wh[party]), int(battery.given_wh[party])
     net = (world.episode.load_wh - world.episode.solar_wh)[at, party, :count]
     cost, most = _columns(course, at, party, net)
     start = int(course.stored_wh[at, party, 0])
@@ -122,13 +128,13 @@ def _solve(course: Course, at: int, party: int, same_end: bool) -> tuple[float, 
     after = sparse.identity(count) - sparse.eye(count, k=-1)
     # columns: charged, discharged, stored after, bought, sold, supplied, fed in, imported
     balance = sparse.hstack([-eye, eye, none, eye, -eye, eye, -eye, none])
-    kept = sparse.hstack([-eff * eye, eye / eff, after, none, none, none, none, none])
+    kept = sparse.hstack([-into * eye, eye / out, after, none, none, none, none, none])
     imports = sparse.hstack([eye, -eye, none, none, none, none, none, -eye])
     first = np.zeros(count)
     first[0] = start
     end, room = float(course.stored_wh[at, party, -1]), float(battery.capacity_wh[party])
     low, high = np.zeros(8 * count), np.full(8 * count, np.inf)
-    high[: 3 * count] = np.repeat((power, power, room), count)
+    high[: 3 * count] = np.repeat((power, given, room), count)
     high[3 * count : 5 * count] = np.tile(most, 2)
     if same_end:
         low[3 * count - 1] = high[3 * count - 1] = end
@@ -151,12 +157,12 @@ def _columns(course: Course, at: int, party: int, net: Int) -> tuple[Floats, Int
     area, battery = int(world.fleet.area[party]), world.fleet.battery
     outside, price = world.episode.outside[at, area, :count], course.price[at, area]
     trades = price != NO_PRICE
-    fits = np.abs(net) + int(battery.power_wh[party])
+    fits = np.abs(net) + max(int(battery.power_wh[party]), int(battery.given_wh[party]))
     most = np.where(trades, np.maximum(fits, course.traded_wh[at, party]), 0)
     price = np.where(trades, price, 0)
     stored = np.zeros(count)
     middle = (terms.feed_in_price(outside) + terms.consumption_value(outside)).sum() // (2 * count)
-    stored[-1] = -middle * int(battery.efficiency_ppm[party]) / PPM
+    stored[-1] = -middle * int(battery.given_ppm[party]) / PPM
     columns = (
         np.zeros(count),
         np.full(count, int(battery.wear_mjpy_kwh[party])),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.fleet import Role
-from agents.knowing import HEAD, hash_policy, read_knowledge, write_knowledge
+from agents.knowing import EXTRAS, HEAD, hash_policy, read_knowledge, write_knowledge
 from agents.observing import observe
 from agents.policies import TRUTHFUL_POLICY, NetworkPolicy, ZeroIntelligence, mark_up
 from agents.quoting import quote
@@ -30,8 +30,34 @@ def world() -> World:
     return world
 
 
-def test_a_decision_is_made_again_from_the_bytes(world: World) -> None:
+@pytest.fixture(scope="module")
+def mixed() -> World:
+    """Homes with a car and batteries of other efficiencies, and homes as before."""
+    homes = [
+        {"name": "plain", "area": "tokyo", "count": 1},
+        {"name": "odd", "area": "tokyo", "count": 2, "vehicle": {}, "battery": {"lowest": 0.2, "discharge": 0.8}},
+    ]
+    world = World(load_scenario("urawa-misono", {"homes": homes}), find_design("dgp"), 2, seed=3, days=1)
+    world.reset()
+    for _ in range(3):
+        world.step()
+    return world
+
+
+def test_who_has_no_extras_writes_the_first_layout(mixed: World) -> None:
+    """The layout is the party's own: 1 for a plain home, 2 with four numbers more for a battery with extras."""
+    plain, odd, other = write_knowledge(mixed.view(Role.HOME))[0]
+    assert [int.from_bytes(data[:8]) for data in (plain, odd, other)] == [1, 2, 2]
+    assert len(odd) == len(plain) + 8 * len(EXTRAS)
+    battery = read_knowledge(odd, mixed.terms).battery
+    assert [int(getattr(battery, name)[0]) for name in EXTRAS] == [2_000, 0, 800_000, 0]
+    assert read_knowledge(plain, mixed.terms).battery.lowest_wh == 0
+
+
+@pytest.mark.parametrize("name", ["world", "mixed"])
+def test_a_decision_is_made_again_from_the_bytes(name: str, request: pytest.FixtureRequest) -> None:
     """Observation, prices and energies of every party come out as in the world, bit for bit."""
+    world = request.getfixturevalue(name)
     for role in world.roles:
         view, seen = world.view(role), world.observe(role)
         action = mark_up(0.3).act(seen, world.stream(role))
