@@ -42,7 +42,7 @@ MOST_NUMBERED = 2**16
 """Parties and their ranks of arrival are u16 in the ledger's records (`ledger.content`)."""
 PER_SITE = (
     *("load_wh", "solar_w", "solar_limit_wh", "export_limit_wh"),
-    *("power_wh", "capacity_wh", "start_low_wh", "start_high_wh"),
+    *("power_wh", "capacity_wh", "start_low_wh", "start_high_wh", "lowest_wh", "discharge_wh"),
 )
 """Columns that a party of many sites has as many times as it has sites."""
 DEFAULTS = {
@@ -142,7 +142,7 @@ def _values_of(group: GroupSpec, scenario: Scenario) -> dict[str, int | Sequence
         limit = max(output_wh, default=0)
         return {**area, "role": Role.THERMAL, "thermal_wh": output_wh, "cost": cost, "export_limit_wh": limit}
     values = _values_of_plant(group) if isinstance(group, MallSpec) else _values_of_loads(group)
-    return area | _weighed(values, group.weight)
+    return {**area, **_weighed(values, group.weight)}
 
 
 def _weighed(values: dict[str, int], weight: int) -> dict[str, int]:

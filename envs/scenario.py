@@ -206,10 +206,22 @@ def _check_parties(scenario: Scenario, path: Path) -> None:
         if isinstance(group, StoresSpec) and group.whole_area and (group.count, group.weight) != (1, 1):
             what = f"{group.count * group.weight:,} sites buy for the whole of {group.area!r}"
             raise ConfigError(what, where=f"{path}: {where}.count", do="give count = 1 and no weight")
+        if isinstance(group, HomesSpec):
+            _check_devices(group, f"{path}: {where}")
     twice = [name for name, count in Counter(scenario.party_names).items() if count > 1]
     if twice:
         do = "give each group a name of its own, as name = 'flat'"
         raise ConfigError(f"two parties are called {twice[0]!r}", where=f"{path}: name", do=do)
+
+
+def _check_devices(group: HomesSpec, where: str) -> None:
+    """A party with a car or a tank is one home, and cars are back after they left."""
+    if group.is_equipped and group.weight > 1:
+        what = "a car, a tank or a router's limit belongs to one home"
+        raise ConfigError(what, where=f"{where}.weight", do="leave weight out, or the devices")
+    if group.vehicle and group.vehicle.leaves[1] > group.vehicle.returns[0]:
+        what = f"a car may return at {group.vehicle.returns[0]:g} before it leaves at {group.vehicle.leaves[1]:g}"
+        raise ConfigError(what, where=f"{where}.vehicle.returns", do="let every return lie after every departure")
 
 
 def _located(scenario: Scenario) -> Iterator[tuple[str, GroupSpec]]:

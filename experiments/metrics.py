@@ -13,7 +13,7 @@ import numpy as np
 
 from agents.fleet import Role
 from envs.scenario_schema import LineSpec, Scenario
-from envs.tally import Flow
+from envs.tally import Cost, Flow
 from envs.world import Step, World
 from market.contracts import Source
 from market.errors import Refusal
@@ -45,7 +45,8 @@ class Measures:
     """Totals of one party, or of the parties of a role, over all worlds and counted slots.
 
     Energies [Wh], values and money [uJPY]; `cost_ujpy` is negative for who earns; `certified_kwh` are the certificates
-    issued for renewable energy exported.
+    issued for renewable energy exported. `idle_ujpy` and `start_ujpy` of thermal units, `gas_ujpy` of fuel cells are in
+    the cost; `co2_g` is what these devices emitted, where the scenario says it.
     """
 
     name: str
@@ -65,6 +66,10 @@ class Measures:
     stored_credit_ujpy: int
     refused_rows: int
     certified_kwh: int
+    idle_ujpy: int
+    start_ujpy: int
+    gas_ujpy: int
+    co2_g: int
 
     @property
     def bought_jpy_kwh(self) -> float | None:
@@ -85,6 +90,11 @@ class Measures:
     def last_resort_wh(self) -> int:
         """Supply and surplus together."""
         return self.last_resort_supply_wh + self.last_resort_surplus_wh
+
+    @property
+    def co2_g_kwh(self) -> float | None:
+        """CO2 per kWh delivered of who only delivers; None for others, whose devices serve themselves first."""
+        return self.co2_g * WH_PER_KWH / self.export_wh if self.export_wh and not self.import_wh else None
 
     @property
     def cost_jpy(self) -> float:
@@ -203,7 +213,57 @@ def _measure(world: World, name: str, role: Role, rows: slice, money_ujpy: Int) 
         stored_credit_ujpy=int(tally.credit_ujpy[:, rows].sum()),
         refused_rows=int(tally.refused[:, rows].sum()),
         certified_kwh=int(tally.certificates_kwh(world.fleet.certified, rows).sum()),
+        idle_ujpy=int(tally.cost_ujpy[:, rows, Cost.IDLE].sum()),
+        start_ujpy=int(tally.cost_ujpy[:, rows, Cost.START].sum()),
+        gas_ujpy=int(tally.cost_ujpy[:, rows, Cost.GAS].sum()),
+        co2_g=int(tally.co2_g[:, rows].sum()),
     )
+
+
+def say_devices(roles: Sequence[Measures], traded_wh: int) -> list[str]:
+    """Lines about what devices emitted and cost their owners, for people; none where they did nothing of it."""
+    lines, emitted = [], sum(row.co2_g for row in roles)
+    if emitted:
+        parts = (f"{row.name} {row.co2_g / 1000:,.1f} kg" + _per_kwh(row.co2_g_kwh) for row in roles if row.co2_g)
+        mean = f"; {emitted * WH_PER_KWH / traded_wh:,.0f} g for each kWh traded" if traded_wh else ""
+        lines.append(f"CO2          {', '.join(parts)}{mean}")
+    costs = {"idling": "idle_ujpy", "starts": "start_ujpy", "gas": "gas_ujpy"}
+    sums = {name: sum(getattr(row, key) for row in roles) / UJPY_PER_JPY for name, key in costs.items()}
+    if any(sums.values()):
+        lines.append("devices      " + ", ".join(f"{name} {jpy:,.0f} JPY" for name, jpy in sums.items() if jpy))
+    return lines
+
+
+def _per_kwh(grams: float | None) -> str:
+    return "" if grams is None else f" ({grams:,.0f} g per kWh delivered)"
+
+
+def figures_of(row: Measures) -> dict[str, object]:
+    """A row as a program reads it."""
+    return {
+        "name": row.name,
+        "role": row.role,
+        "bought_kwh": kwh(row.bought_wh),
+        "bought_mean_jpy_kwh": row.bought_jpy_kwh,
+        "sold_kwh": kwh(row.sold_wh),
+        "sold_mean_jpy_kwh": row.sold_jpy_kwh,
+        "short_kwh": kwh(row.short_wh),
+        "long_kwh": kwh(row.long_wh),
+        "last_resort_supply_kwh": kwh(row.last_resort_supply_wh),
+        "last_resort_surplus_kwh": kwh(row.last_resort_surplus_wh),
+        "import_kwh": kwh(row.import_wh),
+        "export_kwh": kwh(row.export_wh),
+        "cost_jpy": row.cost_jpy,
+        "wear_jpy": row.wear_ujpy / UJPY_PER_JPY,
+        "stored_credit_jpy": row.stored_credit_ujpy / UJPY_PER_JPY,
+        "refused_rows": row.refused_rows,
+        "certified_kwh": row.certified_kwh,
+        "idle_jpy": row.idle_ujpy / UJPY_PER_JPY,
+        "start_jpy": row.start_ujpy / UJPY_PER_JPY,
+        "gas_jpy": row.gas_ujpy / UJPY_PER_JPY,
+        "co2_kg": row.co2_g / 1000,
+        "co2_g_kwh": row.co2_g_kwh,
+    }
 
 
 def money_rows(world: World) -> tuple[Sequence[str], list[list[object]]]:

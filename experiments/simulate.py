@@ -32,12 +32,14 @@ from experiments.metrics import (
     Measures,
     Totals,
     cancelled_in_step,
+    figures_of,
     kwh,
     mean_price_jpy_kwh,
     measure_parties,
     measure_roles,
     measure_totals,
     money_rows,
+    say_devices,
 )
 from experiments.privacy import describe_privacy, parse_private, say_privacy
 from experiments.runs import FORMAT, RunFolder, check_free, code_version, create_run
@@ -182,8 +184,8 @@ class Simulation:
             "curtailed_kwh": self.curtailed_kwh,
             "paid_for_outages_jpy": self.paid_for_outages_jpy,
             "refused_by_code": totals.refused,
-            "roles": [_figures(row) for row in self.roles],
-            "parties": [_figures(row) for row in self.parties],
+            "roles": [figures_of(row) for row in self.roles],
+            "parties": [figures_of(row) for row in self.parties],
             "ledger": self.order.ledger,
             "privacy": describe_privacy(self.order.design.privacy, self.sealed, self.party_names),
             "content_heads": list(self.content_heads),
@@ -209,6 +211,8 @@ class Simulation:
             )
         issued = ", ".join(f"{row.name} {row.certified_kwh:,}" for row in self.roles if row.certified_kwh) or "none"
         console.print(f"certificates {issued} kWh of renewable energy exported (DGC type C)")
+        for line in say_devices(self.roles, totals.traded_wh):
+            console.print(line, soft_wrap=True)
         refused = ", ".join(f"{code} {count}" for code, count in totals.refused.items()) or "none"
         console.print(f"refused      {refused}")
         head = f", chain head {self.chain_head}" if self.chain_head else ""
@@ -412,28 +416,6 @@ def _check_range(name: str, value: int, least: int, most: int) -> None:
 
 def _price(price_jpy_kwh: float | None) -> str:
     return "-" if price_jpy_kwh is None else f"{price_jpy_kwh:.2f}"
-
-
-def _figures(row: Measures) -> dict[str, object]:
-    return {
-        "name": row.name,
-        "role": row.role,
-        "bought_kwh": kwh(row.bought_wh),
-        "bought_mean_jpy_kwh": row.bought_jpy_kwh,
-        "sold_kwh": kwh(row.sold_wh),
-        "sold_mean_jpy_kwh": row.sold_jpy_kwh,
-        "short_kwh": kwh(row.short_wh),
-        "long_kwh": kwh(row.long_wh),
-        "last_resort_supply_kwh": kwh(row.last_resort_supply_wh),
-        "last_resort_surplus_kwh": kwh(row.last_resort_surplus_wh),
-        "import_kwh": kwh(row.import_wh),
-        "export_kwh": kwh(row.export_wh),
-        "cost_jpy": row.cost_jpy,
-        "wear_jpy": row.wear_ujpy / UJPY_PER_JPY,
-        "stored_credit_jpy": row.stored_credit_ujpy / UJPY_PER_JPY,
-        "refused_rows": row.refused_rows,
-        "certified_kwh": row.certified_kwh,
-    }
 
 
 def _write(result: Simulation, world: World, run: RunFolder) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.fleet import Role
+from agents.router import SET_POINT
 from envs.world import Step, World
 from market.contracts import Source
 from market.exchange import NO_PRICE
@@ -35,7 +36,9 @@ class Trace:
             `forward_wh`, `backward_wh` (room). A name after a colon says which area, source or line.
         devices: (T,) columns per party with load or PV, the first DEVICES_SHOWN of them: `load_wh`, `solar_wh`, and
             with a battery `stored_wh` (at the end of the slot), `passed_wh` (+ charges, at the terminals) and
-            `battery_set_wh` (what the DGC commanded); with PV `solar_set_wh` (what it allowed).
+            `battery_set_wh` (what the DGC commanded); with PV `solar_set_wh` (what it allowed); with
+            more devices what they held at the end of the slot, `vehicle_wh` and `tank_wh`, and the set points
+            `vehicle_set_wh`, `fuel_cell_set_wh`, `heater_set_wh`; of units with limits `output_wh` and `running`.
         parties: names of the parties; of the roles where there are more than PARTIES_SHOWN parties.
         roles: role row of each of them.
         trades_wh: (sellers, buyers) contracted energy delivered in these slots, last resort included.
@@ -82,6 +85,7 @@ class TraceRecorder:
         self._stored = np.zeros((slots, len(self._shown)), np.int64)
         self._passed = np.zeros_like(self._stored)
         self._set = np.zeros((slots, len(self._shown), 2), np.int64)
+        self._beside = BesideRecorder(world, watched)
         self._add(world.keeper.worlds.opening)
 
     def record(self, step: Step) -> None:
@@ -93,6 +97,7 @@ class TraceRecorder:
         self._stored[t] = self.world.stored_wh[self.watched, self._shown]
         self._passed[t] = self.world.passed_wh[self.watched, self._shown]
         self._set[t] = step.set_point_wh[self.watched, self._shown]
+        self._beside.record(t)
         if step.outcome.price is not None:
             mine = step.outcome.price[self.watched * self.world.slots :][: self.world.slots]
             self._cleared = np.where(mine != NO_PRICE, mine, self._cleared)
@@ -113,6 +118,7 @@ class TraceRecorder:
                 devices[f"battery_set_wh:{name}"] = self._set[: world.t, column, 0]
             if fleet.solar_w[row]:
                 devices[f"solar_set_wh:{name}"] = self._set[: world.t, column, 1]
+        devices |= self._beside.columns(world.t)
         return Trace(self._slot_columns(), devices, self._names, self._roles, self._trades)
 
     def _add(self, contracts: Table) -> None:
@@ -149,6 +155,62 @@ class TraceRecorder:
             columns[f"forward_wh:{line.name}"] = world.capacity_wh[rows, number, 0]
             columns[f"backward_wh:{line.name}"] = world.capacity_wh[rows, number, 1]
         return columns
+
+
+class BesideRecorder:
+    """Watches what stands behind some meters beside PV and battery, and thermal units with limits."""
+
+    def __init__(self, world: World, watched: int) -> None:
+        self._world, self._watched = world, watched
+        homes, units = world.behind.homes, world.behind.units
+        rows = homes.equipment.rows[:DEVICES_SHOWN] if homes else []
+        self._homes = tuple(world.fleet.names[row] for row in rows)
+        self._units = tuple(world.fleet.names[row] for row in units.rows[:DEVICES_SHOWN]) if units else ()
+        self._points = np.zeros((world.slots, len(self._homes)), SET_POINT)
+        self._held = np.zeros((2, world.slots, len(self._homes)), np.int64)
+        self._output = np.zeros((2, world.slots, len(self._units)), np.int64)
+
+    def record(self, t: int) -> None:
+        """Take what slot column t did."""
+        w, homes, units = self._watched, self._world.behind.homes, self._world.behind.units
+        if homes:
+            shown = slice(len(self._homes))
+            self._points[t] = homes.set_point[w, shown]
+            self._held[0, t] = homes.state.vehicle_wh[w, shown]
+            self._held[1, t] = (homes.state.cell_tank_wh + homes.state.heater_tank_wh)[w, shown]
+        if units:
+            shown = slice(len(self._units))
+            self._output[0, t], self._output[1, t] = (
+                units.state.output_wh[w, shown],
+                units.state.run_slots[w, shown] > 0,
+            )
+
+    def columns(self, stop: int) -> Columns:
+        """What was seen up to column `stop`, of the devices that are there."""
+        columns: Columns = {}
+        for place, name in enumerate(self._homes):
+            has = self._has(place)
+            if has["vehicle"]:
+                columns[f"vehicle_wh:{name}"] = self._held[0, :stop, place]
+            if has["fuel_cell"] or has["heater"]:
+                columns[f"tank_wh:{name}"] = self._held[1, :stop, place]
+            for key in (key for key, there in has.items() if there):
+                columns[f"{key}_set_wh:{name}"] = self._points[f"{key}_wh"][:stop, place].copy()
+        for place, name in enumerate(self._units):
+            columns[f"output_wh:{name}"], columns[f"running:{name}"] = self._output[:, :stop, place]
+        return columns
+
+    def _has(self, place: int) -> dict[str, bool]:
+        """Which devices an equipped home has."""
+        homes = self._world.behind.homes
+        if homes is None:
+            return {}
+        home = homes.equipment.home
+        return {
+            "vehicle": home.vehicle is not None and bool(home.vehicle.battery.capacity_wh[place]),
+            "fuel_cell": home.cell is not None and bool(home.cell.most_wh[place]),
+            "heater": home.heater is not None and bool(home.heater.power_wh[place]),
+        }
 
 
 def write_trace(trace: Trace, tables: Path) -> None:

@@ -234,6 +234,8 @@ def test_units_without_limits_deliver_what_free_units_deliver() -> None:
         ("homes.fuel_cell", {"type": "afc"}, "sofc"),
         ("homes.vehicle", {"leaves": [9.0, 7.0]}, "leaves"),
         ("homes.battery.lowest", 1.5, "lowest"),
+        ("homes", {"area": "tokyo", "weight": 3, "vehicle": {}}, "one home"),
+        ("homes.vehicle", {"returns": [8.0, 20.0]}, "before it leaves"),
         ("thermal.type", "nuclear", "gtcc"),
         ("thermal.min_load", 2, "min_load"),
     ],
