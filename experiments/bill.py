@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from experiments.run_ledger import describe_ledger, nobody
 from experiments.runs import open_run
-from experiments.statement import find_name, newest_run, verify_ledger
-from ledger.audit import find_worlds
+from experiments.statement import find_name, newest_run
+from ledger.audit import KeysOf, find_worlds
 from ledger.deliveries import delivered_in
 from ledger.showing import contracts_in
 from market.bills import TITLES, Bill, billed_energy, make_bills, print_bill
 from market.contracts import add_positions
-from market.errors import ConfigError
 from market.groups import BalancingGroup
 from market.slots import HALF_HOURS
 from market.tables import pick_rows
@@ -69,17 +69,14 @@ class Billed:
             screen.print(line, soft_wrap=True)
 
 
-def make_bill(party: str, run: Path | None = None) -> Billed:
+def make_bill(party: str, run: Path | None = None, keys_of: KeysOf = nobody) -> Billed:
     """The bill of a party or service provider for all slots of world 0 of a run; raises ConfigError, LedgerError.
 
-    `run` is a run folder whose ledger is `full`, the newest in `runs/` if None.
+    `run` is a run folder whose ledger is `full`, the newest in `runs/` if None; `keys_of` the administrators whose
+    epochs are followed.
     """
     folder = open_run(newest_run() if run is None else run)
-    if not folder.ledger.is_dir():
-        raise ConfigError(
-            "this run kept no signed ledger", where=str(folder.path), do="simulate with --ledger full, or give --run"
-        )
-    origin = verify_ledger(folder, "bill")
+    origin = describe_ledger(folder, "bill", keys_of)
     place = find_worlds(folder.ledger)[0]
     rules, first, reading, money = delivered_in(place)
     accounts = rules.accounts

@@ -253,6 +253,7 @@ def device(context: typer.Context) -> None:
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path | None, typer.Option(help="HTML file; `report.html` in the folder if not given.")] = None,
+    keys: cli_ledger.Administrators = None,
 ) -> None:
     """Write the report of a run as one HTML file that needs nothing else.
 
@@ -260,7 +261,7 @@ def report(
     """
     from experiments.report import report_run
 
-    typer.echo(str(report_run(folder, out)))
+    typer.echo(str(report_run(folder, out, cli_ledger.keys_of(keys))))
 
 
 @app.command()

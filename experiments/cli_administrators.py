@@ -34,10 +34,12 @@ def cosign_ledger(
 ) -> None:
     """Have several administrators derive every block of a ledger again, keep a copy of their own, and sign it.
 
-    Where the leader is lost, the next administrator begins an epoch and goes on; the ledger is then in OUT/ledger.
+    Where the leader is lost, the next administrator begins an epoch and goes on; the ledger is then in OUT/ledger, and
+    OUT is a run folder if FOLDER is one: `digitalgrid bill home-1 --run OUT --keys OUT` reads it.
 
     Example: `digitalgrid ledger administrators runs/demo signed --replicas 4 --quorum 3 --leader-lost 4`
     """
+    from experiments.runs import copy_run, is_complete
     from ledger.administrators import cosign
     from ledger.quorum import Administrators
 
@@ -52,6 +54,8 @@ def cosign_ledger(
         copies = [row.replicated for row in certified]
         epochs = sorted({row.certificate.epoch for row in certified})
         facts["worlds"][world.name] = {"blocks": len(certified), "replicated": copies, "epochs": epochs}
+    if lost and is_complete(folder):
+        copy_run(folder, out)
     if as_json:
         _print_json(facts)
         return

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments import cli_games, cli_groups, cli_optimiser
+from experiments.cli_ledger import Administrators, keys_of
 
 statement_app = typer.Typer()
 bill_app = typer.Typer()
@@ -27,6 +28,7 @@ def statement(
     last: Annotated[str | None, typer.Option("--to", help="Last day of delivery; the run's if not given.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for every contract.")] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG file for the picture of the days.")] = None,
+    keys: Administrators = None,
     as_json: Json = False,
 ) -> None:
     """Say who supplied a party in each slot and whom it supplied, at what price, over which path, from what source.
@@ -36,7 +38,7 @@ def statement(
     """
     from experiments.statement import make_statement
 
-    result = make_statement(party, run, day=day, first=first, last=last)
+    result = make_statement(party, run, day=day, first=first, last=last, keys_of=keys_of(keys))
     if out:
         result.write_csv(out)
     if picture:
@@ -50,6 +52,7 @@ def statement(
 def bill(
     party: Annotated[str, typer.Argument(help="Whose bill: home-1, store-3, mall.")],
     run: Annotated[Path | None, typer.Option(help="Run folder; the newest in `runs/` if not given.")] = None,
+    keys: Administrators = None,
     as_json: Json = False,
 ) -> None:
     """Print what a party pays and receives for a run, line by line in whole yen, from its verified ledger.
@@ -58,7 +61,7 @@ def bill(
     """
     from experiments.bill import make_bill
 
-    _show(make_bill(party, run), as_json)
+    _show(make_bill(party, run, keys_of(keys)), as_json)
 
 
 @lines_app.command()
@@ -69,6 +72,7 @@ def lines(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for every slot and line.")] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG file for the picture of the lines.")] = None,
+    keys: Administrators = None,
     as_json: Json = False,
 ) -> None:
     """Say what contracts commit on each line, slot by slot, and in which slots a line is full already.
@@ -78,7 +82,7 @@ def lines(
     """
     from experiments.lines import read_lines
 
-    result = read_lines(run, at=at)
+    result = read_lines(run, at=at, keys_of=keys_of(keys))
     if out:
         result.write_csv(out)
     if picture:
@@ -99,6 +103,7 @@ def why(
     trust_source: Annotated[
         bool, typer.Option("--trust-source", help="Execute with the installed programs where others are registered.")
     ] = False,
+    keys: Administrators = None,
     as_json: Json = False,
 ) -> None:
     """Show the chain behind a contract: what was seen, decided and signed, the book, the line, the money; each checked.
@@ -108,7 +113,8 @@ def why(
     """
     from experiments.why import explain
 
-    result = explain(contract, run, world=world, policies=policy or [], trust_source=trust_source)
+    known = keys_of(keys)
+    result = explain(contract, run, world=world, policies=policy or [], trust_source=trust_source, keys_of=known)
     _show(result, as_json)
     if not result.same:
         raise typer.Exit(1)

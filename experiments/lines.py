@@ -14,9 +14,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from envs.scenario_schema import read_settings
+from experiments.run_ledger import nobody
 from experiments.runs import RunFolder, open_run
 from experiments.statement import Deals, newest_run, read_deals
 from experiments.trace import Columns, read_trace
+from ledger.audit import KeysOf
 from market.committed import COMMITTED_FIELDS, Committed, LineAhead, known_at, look_ahead, use_of
 from market.design import find_design
 from market.errors import ConfigError, DataError
@@ -102,17 +104,17 @@ class Lines:
         }
 
 
-def read_lines(run: Path | None = None, *, at: str | None = None) -> Lines:
+def read_lines(run: Path | None = None, *, at: str | None = None, keys_of: KeysOf = nobody) -> Lines:
     """Committed flow of every line of a run; raises ConfigError, DataError, LedgerError.
 
     `run` is a run folder, the newest in `runs/` if None. `at` is a time, `2018-04-22 10:00`: contracts that had formed
-    by then count, and slots whose gate was still open are shown.
+    by then count, and slots whose gate was still open are shown. `keys_of`: the administrators whose epochs count.
     """
     folder = open_run(newest_run() if run is None else run)
     config = folder.read_json("config")
     design, grid = find_design(str(config.get("design"))), _read_grid(folder, config)
     slot, capacity = _read_slots(folder, grid)
-    deals = read_deals(folder)
+    deals = read_deals(folder, keys_of)
     contracts, now = _number_paths(deals, grid, folder), None
     if at is not None:
         now = _read_time(at, slot)

@@ -5,7 +5,7 @@ It needs no script, no font and no other file, and prints on A4. Sections withou
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.findings import Check, DesignResult, Estimate, Fact, Findings, read_findings
 from experiments.glossary import GLOSSARY
@@ -13,6 +13,9 @@ from experiments.runs import COMPLETE, RunFolder, open_run
 from experiments.trace import Trace, read_trace
 from market.design import DESIGNS
 from market.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ledger.audit import KeysOf
 
 TEMPLATES = Path(__file__).parent / "templates"
 PICTURES = ("day", "trades", "batteries", "learning", "designs", "bills", "congestion")
@@ -30,15 +33,17 @@ ROLE_COLUMNS = (
 )
 
 
-def report_run(folder: Path, out: Path | None = None) -> Path:
+def report_run(folder: Path, out: Path | None = None, keys_of: "KeysOf | None" = None) -> Path:
     """Write the report of a run folder; returns where. Uses the run's `report.json` when there is one.
+
+    `keys_of`: the administrators whose epochs of the ledger are followed.
 
     Raises:
         ConfigError: not a run folder, or not a complete one.
     """
     run = open_run(folder)
     metrics = run.read_json("metrics")
-    findings = read_findings(folder) or findings_of_run(run)
+    findings = read_findings(folder) or findings_of_run(run, keys_of)
     path = out or folder / "report.html"
     others = {name: _read_trace(run.tables / name) for name in DESIGNS if (run.tables / name / "slots.csv").exists()}
     trace = _read_trace(run.tables) if (run.tables / "slots.csv").exists() else None
@@ -129,7 +134,7 @@ def render(findings: Findings, pictures: Mapping[str, str], metrics: Mapping[str
     )
 
 
-def findings_of_run(run: RunFolder) -> Findings:
+def findings_of_run(run: RunFolder, keys_of: "KeysOf | None" = None) -> Findings:
     """What can be said of a simulation from its folder alone."""
     config, metrics = run.read_json("config"), run.read_json("metrics")
     if run.state != COMPLETE or not metrics:
@@ -139,7 +144,7 @@ def findings_of_run(run: RunFolder) -> Findings:
         title=f"{scenario['title']}: market design {config['design']}",
         headline=_headline(config, metrics),
         facts=facts_of(config, metrics),
-        checks=_ledger_checks(run, metrics),
+        checks=_ledger_checks(run, keys_of),
         limits=_limits(config, metrics),
         commands=(f"{command_of(config)} --out {run.path.name}", f"digitalgrid report {run.path.name}"),
     )
@@ -191,13 +196,12 @@ def _headline(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _ledger_checks(run: RunFolder, metrics: Mapping[str, Any]) -> tuple[Check, ...]:
+def _ledger_checks(run: RunFolder, keys_of: "KeysOf | None") -> tuple[Check, ...]:
     if not run.ledger.is_dir():
         return ()
-    from ledger.audit import verify
+    from experiments.run_ledger import nobody, verify_run
 
-    head = metrics.get("chain_head")
-    verdict = verify(run.ledger, bytes.fromhex(head) if head else None, trust_source=True)
+    verdict = verify_run(run, keys_of or nobody)
     return (Check("ledger verified", verdict.ok, " ".join(verdict.lines)),)
 
 

@@ -6,6 +6,7 @@ cut short is seen as such. Nothing written depends on the clock, so the same con
 
 import csv
 import json
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,23 @@ def open_run(path: Path) -> RunFolder:
     if run.read_json("config").get("format") != FORMAT:
         raise ConfigError("not a run folder", where=str(path), do="give the folder that simulate or demo made")
     return run
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a folder is a run that has ended well."""
+    run = RunFolder(path)
+    return run.state == COMPLETE and run.read_json("config").get("format") == FORMAT
+
+
+def copy_run(source: Path, target: Path) -> None:
+    """Put config, figures, tables and observations of a run, all but its ledger, into a folder that stands already."""
+    for path in (source / f"{name}.json" for name in ("config", "metrics")):
+        shutil.copy(path, target)
+    run = RunFolder(source)
+    if run.observations.is_file():
+        shutil.copy(run.observations, target)
+    shutil.copytree(run.tables, target / run.tables.name)
+    shutil.copy(source / "state", target)
 
 
 def code_version() -> str:

@@ -16,11 +16,12 @@ import numpy as np
 
 from envs.population import accounts_of, fleet_of
 from envs.scenario_schema import read_settings
+from experiments.run_ledger import describe_ledger, nobody
 from experiments.runs import FORMAT, RunFolder, open_run
-from ledger.audit import find_worlds, verify
+from ledger.audit import KeysOf, find_worlds
 from ledger.showing import contracts_in
 from market.contracts import CONTRACT, Source
-from market.errors import ConfigError, DataError, LedgerError
+from market.errors import ConfigError, DataError
 from market.groups import BalancingGroup
 from market.orders import Side
 from market.slots import HALF_HOURS
@@ -177,15 +178,17 @@ def make_statement(
     day: str | None = None,
     first: str | None = None,
     last: str | None = None,
+    keys_of: KeysOf = nobody,
 ) -> Statement:
     """The statement of a party for one day, or from a first to a last day; raises ConfigError, DataError, LedgerError.
 
-    `run` is a run folder, the newest in `runs/` if None; days are yyyy-mm-dd, all days of the run if None.
+    `run` is a run folder, the newest in `runs/` if None; days are yyyy-mm-dd, all days of the run if None. `keys_of`:
+    the administrators whose epochs of the ledger are followed.
     """
     if day is not None and (first is not None or last is not None):
         raise ConfigError("a day and a range are both given", where="--day", do="give --day, or --from and --to")
     folder = open_run(newest_run() if run is None else run)
-    deals = read_deals(folder)
+    deals = read_deals(folder, keys_of)
     row = find_name(party, deals.names, folder)
     begin, end = _choose_days(deals, day or first, day or last)
     slots = deals.contracts["slot"]
@@ -204,10 +207,10 @@ def newest_run(folder: Path = Path("runs")) -> Path:
     return max(kept, key=lambda run: ((run.path / "state").stat().st_mtime_ns, run.path.name)).path
 
 
-def read_deals(run: RunFolder) -> Deals:
+def read_deals(run: RunFolder, keys_of: KeysOf = nobody) -> Deals:
     """Every contract of world 0 of a run: from its ledger, verified, when there is one, else from its table."""
     if run.ledger.is_dir():
-        return _read_ledger(run)
+        return _read_ledger(run, keys_of)
     if not _keeps_contracts(run):
         raise ConfigError("this run kept no contracts", where=str(run.path), do="simulate it again")
     return _read_table(run)
@@ -229,20 +232,11 @@ def _keeps_contracts(run: RunFolder) -> bool:
     return (run.tables / "contracts.csv").is_file() or run.ledger.is_dir()
 
 
-def _read_ledger(run: RunFolder) -> Deals:
-    origin = verify_ledger(run, "statement")
+def _read_ledger(run: RunFolder, keys_of: KeysOf) -> Deals:
+    origin = describe_ledger(run, "statement", keys_of)
     rules, contracts = contracts_in(find_worlds(run.ledger)[0])
     accounts = rules.accounts
     return Deals(contracts, accounts.party_names, name_paths(rules.grid), origin, accounts.groups)
-
-
-def verify_ledger(run: RunFolder, made: str) -> str:
-    """Verify a run's ledger against the head the run printed; where what is `made` comes from, or LedgerError."""
-    head = run.read_json("metrics").get("chain_head")
-    verdict = verify(run.ledger, bytes.fromhex(head) if head else None, trust_source=True)
-    if not verdict.ok or verdict.head is None:
-        raise LedgerError(f"the ledger does not verify: {' '.join(verdict.lines)}", do=f"no {made} is made from it")
-    return f"from the signed ledger, verified, chain head {verdict.head.hex()}"
 
 
 def find_name(party: str, names: tuple[str, ...], run: RunFolder) -> int:

@@ -18,12 +18,14 @@ from agents.observing import NO_QUOTE, OBSERVATION, View, observe
 from agents.ordering import write_orders
 from agents.policies import Policy, Stream, find_policy
 from agents.quoting import quote
+from experiments.run_ledger import differs_from_run, ledger_of, nobody
 from experiments.runs import RunFolder, open_run
 from experiments.statement import newest_run
-from ledger.audit import find_worlds
+from ledger.audit import KeysOf, find_worlds
 from ledger.encoding import ABSENT, SAYS_PLAN, decode_heads, decode_rows
 from ledger.keeper import join_heads
 from ledger.proofs import find_record, prove
+from ledger.quorum import Administrators
 from ledger.reasons import NO_REASON, find_observation
 from ledger.receipts import administrators_of, check_receipt, make_receipt, proof_bytes
 from ledger.why import Said, Story, describe_book, describe_lines, describe_postings, tell
@@ -116,6 +118,7 @@ class Why:
             "postings": self.postings,
             "settled_in_record": story.settled,
             "chain_head": story.head.hex(),
+            "epochs": list(story.changes),
         }
 
     def print(self) -> None:
@@ -141,6 +144,8 @@ class Why:
         settled = self.story.settled
         when = "not delivered within the ledger" if settled is None else f"posted by record {settled}"
         yield "settled", when
+        for change in self.story.changes:
+            yield "epoch", change
         yield "ledger", f"derived again from the first record, chain head {self.story.head.hex()}"
 
     def _tell_contract(self) -> Iterator[tuple[str, str]]:
@@ -200,7 +205,13 @@ class Why:
 
 
 def explain(
-    wanted: str, run: Path | None = None, *, world: int = 0, policies: Sequence[str] = (), trust_source: bool = False
+    wanted: str,
+    run: Path | None = None,
+    *,
+    world: int = 0,
+    policies: Sequence[str] = (),
+    trust_source: bool = False,
+    keys_of: KeysOf = nobody,
 ) -> Why:
     """The chain behind a contract of a run, the newest in `runs/` if None.
 
@@ -210,25 +221,24 @@ def explain(
         world: which of the run's worlds.
         policies: exported files or names to decide again with, beside those that the run's config names.
         trust_source: execute with the installed programs where the ledger registers others.
+        keys_of: the administrators whose epochs are followed, by world.
 
     Raises:
         ConfigError: the run kept no signed ledger, or no contract or several have the name.
         LedgerError: the ledger does not verify, or is not the one the run made.
     """
     folder = open_run(newest_run() if run is None else run)
-    if not folder.ledger.is_dir():
-        raise ConfigError(
-            "this run kept no signed ledger", where=str(folder.path), do="simulate with --ledger full, or give --run"
-        )
-    worlds = find_worlds(folder.ledger)
+    worlds = find_worlds(ledger_of(folder))
     if world >= len(worlds):
         raise ConfigError(f"no world {world} in this run", where="--world", do=f"give 0 to {len(worlds) - 1}")
-    story = tell(worlds[world], wanted, trust_source)
-    made = folder.read_json("metrics").get("chain_head")
-    if made and len(worlds) == 1 and join_heads([story.head]).hex() != made:
-        raise LedgerError(f"chain head is {story.head.hex()}, the run's was {made}", where=str(folder.path))
+    story = tell(worlds[world], wanted, trust_source, keys_of(worlds[world].name))
+    heads = join_heads([story.head]).hex(), [story.content_head.hex()], bool(story.changes)
+    differs = differs_from_run(folder, *heads) if len(worlds) == 1 else ""
+    if differs:
+        raise LedgerError(differs, where=str(folder.path))
     known = _known_policies(folder, policies)
-    sides = {side: _sign(story, side, said, worlds[world], folder, known) for side, said in story.said.items()}
+    named = keys_of(worlds[world].name)
+    sides = {side: _sign(story, side, said, worlds[world], folder, known, named) for side, said in story.said.items()}
     return Why(story, dict(sorted(sides.items(), reverse=True)), *_describe_market(story))
 
 
@@ -255,12 +265,19 @@ def decide_again(story: Story, party: int, envelope: bytes, data: bytes, policy:
 
 
 def _sign(
-    story: Story, side: Side, said: Said, world: Path, folder: RunFolder, known: Mapping[bytes, Policy]
+    story: Story,
+    side: Side,
+    said: Said,
+    world: Path,
+    folder: RunFolder,
+    known: Mapping[bytes, Policy],
+    administrators: Administrators | None,
 ) -> Signed:
     """One side of the contract, its envelope proved and its decision made again."""
     head = decode_heads([said.envelope])[0]
-    receipt = make_receipt(prove(world, find_record(world, str(said.leaf))))
-    shown = check_receipt(receipt, administrators_of(world))
+    proof = prove(world, find_record(world, str(said.leaf)))
+    receipt = make_receipt(proof)
+    shown = check_receipt(receipt, _sequencer(world, administrators, proof.block.header.epoch))
     names = bytes(head["policy"]), bytes(head["observation"])
     again = _again(story, story.party(side), said, names, folder, known)
     return Signed(
@@ -274,6 +291,13 @@ def _sign(
         *names,
         again,
     )
+
+
+def _sequencer(world: Path, administrators: Administrators | None, epoch: int) -> Administrators:
+    """Whoever signs the headers of an epoch, as the only one: that its block stands in the chain is derived already."""
+    if administrators is None or not epoch:
+        return administrators_of(world)
+    return Administrators(administrators.chain_id, (administrators.sequencer_key(epoch),), 1)
 
 
 def _again(

@@ -30,13 +30,14 @@ KeysOf = Callable[[str], Administrators | None]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found: whether all is well, in words, counted, and the heads it derived."""
+    """What `verify` found: whether all is well, in words, counted, the heads it derived, epochs that began."""
 
     ok: bool
     lines: tuple[str, ...]
     counts: dict[str, int] = field(default_factory=dict)
     head: bytes | None = None
     content_heads: tuple[bytes, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def verify(
@@ -75,7 +76,7 @@ def verify(
     lines = [f"{said}: all derived again, nothing differs", *changes, *void]
     if stand_ins:
         lines.append(f"executed with the installed {', '.join(stand_ins)}, not with what the ledger registers")
-    return Verdict(True, tuple(lines), counts, head, tuple(contents))
+    return Verdict(True, tuple(lines), counts, head, tuple(contents), tuple(changes))
 
 
 def find_worlds(folder: Path) -> list[Path]:

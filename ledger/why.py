@@ -18,6 +18,7 @@ from ledger.content import fixed_dtype
 from ledger.encoding import SIGNATURE_BYTES, decode_rows, record_id
 from ledger.outages import read_outage
 from ledger.proofs import Place, places
+from ledger.quorum import Administrators
 from ledger.records import RecordType, read_step, split_envelope
 from ledger.replay import Matched
 from ledger.rules import Genesis, read_genesis
@@ -69,7 +70,7 @@ class Story:
 
     said: by side, the envelope that carried the order, or the plan of a contract of last resort; matched: the book and
     the lines when it formed; curtailed: CURTAILED rows of outages that cut it; settled: leaf of the step that posted
-    it; head: chain head the ledger verified to.
+    it; head, content_head: what the ledger verified to; changes: epochs of administrators that began in it.
     """
 
     genesis: Genesis
@@ -79,6 +80,8 @@ class Story:
     curtailed: Table = field(default_factory=no_curtailed)
     settled: int | None = None
     head: bytes = b""
+    content_head: bytes = b""
+    changes: tuple[str, ...] = ()
 
     @property
     def contract(self) -> Table:
@@ -118,26 +121,27 @@ def find_contract(folder: Path, wanted: str) -> Found:
     return found[0]
 
 
-def tell(folder: Path, wanted: str, trust_source: bool = False) -> Story:
-    """Derive one world's ledger again and tell a contract's story.
+def tell(folder: Path, wanted: str, trust_source: bool = False, administrators: Administrators | None = None) -> Story:
+    """Derive one world's ledger again and tell a contract's story; `administrators`: whose epochs are followed.
 
     Raises:
         ConfigError: as `find_contract`.
         LedgerError: the ledger does not verify.
     """
     found = find_contract(folder, wanted)
-    witness = _Witness(found, trust_source)
+    witness = _Witness(found, trust_source, administrators)
     witness.run(folder)
     story = Story(witness.replayed.genesis, found, witness.said, witness.matched, witness.curtailed, witness.settled)
-    story.head = witness.chain.head
+    story.head, story.content_head = witness.chain.head, witness.replayed.head
+    story.changes = tuple(map(str, witness.chain.changes))
     return story
 
 
 class _Witness(WorldAudit):
     """Audits a ledger and keeps what bears on one contract."""
 
-    def __init__(self, found: Found, trust_source: bool) -> None:
-        super().__init__(trust_source)
+    def __init__(self, found: Found, trust_source: bool, administrators: Administrators | None) -> None:
+        super().__init__(trust_source, administrators)
         self._found = found
         self._leaves: list[tuple[int, bytes]] = []
         self.said: dict[Side, Said] = {}

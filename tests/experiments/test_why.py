@@ -27,6 +27,7 @@ from market.design import find_design
 from market.errors import ConfigError, DataError, LedgerError
 from market.orders import Side
 from market.units import UJPY_PER_JPY
+from tests.experiments.test_cli import assert_one_line
 from tests.reference.networks import write_network
 
 Named = tuple[Simulation, Path]
@@ -300,3 +301,54 @@ def test_the_page_shows_what_the_verb_prints(tmp_path: Path) -> None:
     shown = text.split("```text\n")[1].split("```")[0].splitlines()
     assert [line for line in shown if not line.startswith("ledger")] == printed[:-1]
     assert printed[-1].startswith("ledger")
+
+
+@pytest.fixture(scope="module")
+def moved(named: Named) -> Path:
+    """What is left of the run after its leader was lost: another's epoch goes on, in a run folder of its own."""
+    out = named[1].parent / "moved"
+    words = ["ledger", "administrators", str(named[0].folder), str(out), "--leader-lost", "4"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    return out
+
+
+def latest(run: Simulation) -> str:
+    """The name of a contract of the last slot that was delivered."""
+    names = [measures.name for measures in run.parties]
+    row = run.contracts[run.contracts["last_resort"] == 1][-1]
+    return f"{row['slot']}/{names[row['seller']]}/{names[row['buyer']]}"
+
+
+@pytest.mark.parametrize("verb", ["why", "statement", "bill", "lines"])
+def test_a_run_whose_leader_was_lost_is_read_with_the_keys(named: Named, moved: Path, verb: str) -> None:
+    """Each verb follows the epoch and tells it; without the keys it says in one line to give them."""
+    words = {"why": [latest(named[0]), "--run"], "lines": []}.get(verb, ["home-1", "--run"])
+    read = CliRunner().invoke(app, [verb, *words, str(moved), "--keys", str(moved)])
+    assert read.exit_code == 0, read.output
+    assert "epoch 1 begins, ordered by administrator 1" in " ".join(read.stdout.split())
+    assert_one_line(CliRunner().invoke(app, [verb, *words, str(moved)]), "give their public keys with --keys")
+
+
+def test_the_report_of_a_run_whose_leader_was_lost_follows_the_epoch_too(
+    moved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the keys the ledger is verified; without them the report says why it is not."""
+    monkeypatch.setattr("experiments.report.draw_pictures", lambda *given: {})
+    for keys, what in ((["--keys", str(moved)], "epoch 1 begins"), ([], "give their public keys with --keys")):
+        assert CliRunner().invoke(app, ["report", str(moved), *keys]).exit_code == 0
+        assert what in (moved / "report.html").read_text("utf-8")
+
+
+def test_another_runs_content_is_not_believed_behind_an_epoch(named: Named, moved: Path, tmp_path: Path) -> None:
+    """The chain head moves with an epoch, so content heads must be those printed; without an epoch the chain head."""
+    bad = tmp_path / "bad"
+    shutil.copytree(moved, bad, ignore=shutil.ignore_patterns("administrator-*"))
+    shutil.copytree(named[0].folder, tmp_path / "plain")
+    for folder, part, what in (
+        (bad, {"content_heads": ["00" * 32]}, "content heads are not those of the run"),
+        (tmp_path / "plain", {"chain_head": "00" * 32}, "the run's was"),
+    ):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        (folder / "metrics.json").write_text(json.dumps(metrics | part))
+        for verb in (["why", "0/3#0", "--run"], ["bill", "home-1", "--run"]):
+            assert_one_line(CliRunner().invoke(app, [*verb, str(folder), "--keys", str(moved)]), what)
