@@ -46,16 +46,41 @@ class Cohort(NamedTuple):
 
 def cohorts_of(scenario: Scenario, fleet: Fleet, year: PublicYear) -> Iterator[tuple[Cohort, Int]]:
     """Cohorts of the parties with a load, and their rows; raises ConfigError where measured loads do not fit."""
-    columns = (fleet.role, fleet.load_noise_ppm, fleet.opens, fleet.closes, fleet.closed_ppm)
-    sizes = (fleet.load_wh, fleet.size_low_ppm, fleet.size_high_ppm)
+    columns = _columns_of(fleet)[:5]
     measured = _measured_rows(scenario, year)
     for name, rows in measured.items():
-        yield _cohort((*columns, *sizes), int(rows[0]))._replace(measured=name), rows
+        yield _cohort(_columns_of(fleet), int(rows[0]))._replace(measured=name), rows
     drawn = np.setdiff1d(np.flatnonzero(fleet.load_wh > 0), np.concatenate([*measured.values(), np.zeros(0, np.int64)]))
     kinds = np.stack(columns)[:, drawn]
     for kind in np.unique(kinds, axis=1).T:
         rows = drawn[(kinds == kind[:, None]).all(0)]
-        yield _cohort((*columns, *sizes), int(rows[0])), rows
+        yield _cohort(_columns_of(fleet), int(rows[0])), rows
+
+
+def expected_load(fleet: Fleet, year: PublicYear, name: str, rows: slice) -> Int:
+    """Load that a party of a group is expected to have (slots of the public year,) [Wh]: the mean of sizes and noise.
+
+    `name` and `rows` are those of the group. Measured loads are averaged over its parties.
+    """
+    if name in year.load_wh:
+        return year.load_wh[name].sum(1) // (rows.stop - rows.start)
+    cohort = _cohort(_columns_of(fleet), rows.start)
+    mean = cohort.mean_wh * (cohort.low_ppm + cohort.high_ppm) // (2 * PPM)
+    return mean * _shape_of(cohort, year) // PPM
+
+
+def _columns_of(fleet: Fleet) -> tuple[Int, ...]:
+    """Columns of a `Cohort`, in its order; the first five tell cohorts apart."""
+    return (
+        fleet.role,
+        fleet.load_noise_ppm,
+        fleet.opens,
+        fleet.closes,
+        fleet.closed_ppm,
+        fleet.load_wh,
+        fleet.size_low_ppm,
+        fleet.size_high_ppm,
+    )
 
 
 def _cohort(columns: Sequence[Int], row: int) -> Cohort:

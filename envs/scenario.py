@@ -15,7 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from envs.device_specs import BatterySpec
-from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec
+from envs.groups import GroupSpec, HomesSpec, LoadsSpec, MallSpec, StoresSpec, ThermalSpec
 from envs.quantities import slot_energy_wh
 from envs.resizing import resize
 from envs.scenario_schema import GROUP_KEYS, JEPX_AREAS, LineSpec, Scenario, TermsSpec, groups_alone, read_settings
@@ -64,6 +64,7 @@ def load_scenario(name_or_path: str | Path, overrides: Mapping[str, object] | No
     _check_parties(scenario, path)
     _check_outages(scenario, path)
     _check_providers(scenario, path)
+    _check_long_contracts(scenario, path)
     return scenario
 
 
@@ -263,11 +264,25 @@ def _check_providers(scenario: Scenario, path: Path) -> None:
                     raise ConfigError(what, where=f"{where}.members", do="name each group once")
 
 
-def _groups_named(scenario: Scenario, name: str, where: str) -> tuple[GroupSpec, ...]:
+def _check_long_contracts(scenario: Scenario, path: Path) -> None:
+    """Thermal units or a retailer sell, homes or stores buy."""
+    for row, said in enumerate(scenario.long_contracts):
+        where = f"{path}: long_contracts.{row}"
+        if said.seller not in scenario.retailer_names:
+            for group in _groups_named(scenario, said.seller, f"{where}.seller", scenario.retailer_names):
+                if not isinstance(group, ThermalSpec) or not group.count:
+                    do = f"name thermal units or one of {', '.join(scenario.retailer_names)}"
+                    raise ConfigError(f"{said.seller!r} cannot sell ahead", where=f"{where}.seller", do=do)
+        buyers = _groups_named(scenario, said.buyer, f"{where}.buyer")
+        if not all(isinstance(group, LoadsSpec) and group.load_kwh_year for group in buyers):
+            raise ConfigError(f"{said.buyer!r} has no load", where=f"{where}.buyer", do="name homes or stores")
+
+
+def _groups_named(scenario: Scenario, name: str, where: str, more: tuple[str, ...] = ()) -> tuple[GroupSpec, ...]:
     """The groups that a name or key means; raises ConfigError naming those there are."""
     found = scenario.groups_named(name)
     if not found:
-        known = tuple(dict.fromkeys((*GROUP_KEYS, *(group.name for group in scenario.groups))))
+        known = tuple(dict.fromkeys((*GROUP_KEYS, *(group.name for group in scenario.groups), *more)))
         raise ConfigError(f"no group {name!r}", where=where, do=f"{_nearest(name, known)}known: {', '.join(known)}")
     return found
 

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from agents.forecasting import READING_LAG
-from envs.agreements import ServiceProviderSpec
+from envs.agreements import LongContractSpec, ServiceProviderSpec
 from envs.groups import GroupSpec, HomesSpec, MallSpec, StoresSpec, ThermalSpec, party_names
 from envs.quantities import (
     SLOTS_PER_HOUR,
@@ -214,7 +214,16 @@ class Scenario(Spec):
     """
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"size", "written_for", "forecast_updates", "sun_by_area", "meter", "link", "service_providers"}
+        {
+            "size",
+            "written_for",
+            "forecast_updates",
+            "sun_by_area",
+            "meter",
+            "link",
+            "service_providers",
+            "long_contracts",
+        }
     )
 
     name: Name
@@ -242,6 +251,7 @@ class Scenario(Spec):
     meter: MeterSpec = MeterSpec()
     link: LinkSpec = LinkSpec()
     service_providers: tuple[ServiceProviderSpec, ...] = ()
+    long_contracts: tuple[LongContractSpec, ...] = ()
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from envs.books import Books
 from envs.delivery import deliver
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
 from envs.link import Link
+from envs.long_contracts import agree_long_contracts, enter_long_contracts
 from envs.outages import Announced, Outages, record_of
 from envs.population import accounts_of, certified_of_party, check_numbers, fleet_of, source_of_party
 from envs.public_year import PublicYear, public_year
@@ -148,6 +149,7 @@ class World:
             tuple(int(s) for s in self.sources),
             self.slots,
             certified=certified_of_party(self.fleet),
+            agreed=agree_long_contracts(scenario, self.fleet, self.year),
         )
         self.key = seed - worlds
         # where a run with a full ledger keeps what the parties saw; set by who opens the world
@@ -210,13 +212,13 @@ class World:
         return open_keeper(self.mode, worlds, self.folder, self.external)
 
     def _ring(self) -> int:
-        """Slots that can have contracts at one time: from the current one to the last open one."""
+        """Slots that can have contracts at one time: from the current one to the last open one, or all of them."""
         last = self.calendar.gate
         if self.design.accepts == "rolling":
             last = min(self.slots, self.calendar.gate + self.design.horizon) - 1
         elif self.design.accepts in ("daily", "sessions"):
             last = AHEAD - 1
-        return last + 2
+        return self.slots if self.rules.agreed else last + 2
 
     # ---------------------------------------------------------------- what is seen
 
@@ -459,9 +461,9 @@ class World:
         return contracts
 
     def _open_first_slots(self) -> Table:
-        """Gates of the first hour closed before the episode: the retailer covers the forecasts."""
+        """Long contracts stand; the gates of the first hour are closed and the retailer covers the forecasts."""
         self.opening_reward_ujpy = np.zeros((self.worlds, self.fleet.count), np.int64)
-        tables, forecast = [], self._sight.net_forecast(slice(0, self.fleet.count))
+        tables, forecast = [enter_long_contracts(self)], self._sight.net_forecast(slice(0, self.fleet.count))
         for t in range(self.calendar.gate):
             plan = np.where(self.fleet.dispatchable, ABSENT, forecast[:, :, t])
             tables.append(self._close_gate(t, plan, self.opening_reward_ujpy))

@@ -37,9 +37,34 @@ def study_groups(
     _show(result, as_json)
 
 
+def study_long_contracts(
+    seeds: Seeds = 1,
+    seed: Seed = 10_000,
+    figures: Figures = None,
+    as_json: Json = False,
+) -> None:
+    """See what fixed-price contracts agreed ahead leave to the market: volume, price, full lines, everybody's money.
+
+    Example: `digitalgrid study long-contracts --figures pictures`
+    """
+    from experiments.long_contracts_study import study_long_contracts as verb
+    from experiments.screen import with_progress
+
+    if figures:
+        from experiments.lead_time_picture import check_folder
+        from experiments.long_contracts_picture import save_pictures
+
+        check_folder(figures)
+    result = with_progress("playing", lambda progress: verb(seeds, seed, progress))
+    if figures:
+        save_pictures(result, figures)
+    _show(result, as_json)
+
+
 def add_verbs(study_app: typer.Typer) -> None:
     """Put the studies beside the others."""
     study_app.command("balancing-groups")(study_groups)
+    study_app.command("long-contracts")(study_long_contracts)
 
 
 def _show(result: Any, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.fleet import Role
+from envs.long_contracts import long_contracts_of
 from envs.scenario_schema import LineSpec, Scenario
 from envs.tally import Cost, Flow
 from envs.world import Step, World
@@ -20,6 +21,7 @@ from market.errors import Refusal
 from market.opening import is_auctioned
 from market.settlement import PostingKind
 from market.splitting import cancelled_by_splitting_wh
+from market.tables import pick_rows
 from market.units import MJPY_PER_JPY, UJPY_PER_JPY, WH_PER_KWH, Int
 
 ROLE_TITLES = {
@@ -106,8 +108,8 @@ class Measures:
 class Totals:
     """Totals of the market over all worlds and counted slots.
 
-    `cancelled_wh` is what would have traded without line limits less what did, for the same orders; None where the
-    design does not split areas.
+    `traded_wh` has the long contracts too, which are `long_wh` of it. `cancelled_wh` is what would have traded without
+    line limits less what did, for the same orders; None where the design does not split areas.
     """
 
     worlds: int
@@ -118,11 +120,33 @@ class Totals:
     rent_ujpy: int
     cancelled_wh: int | None
     refused: dict[str, int]
+    long_wh: int = 0
+    long_ujpy: int = 0
 
     @property
     def split_share(self) -> float:
         """Share of the slots in which a line was full."""
         return self.split_slots / max(self.slots * self.worlds, 1)
+
+
+def long_figures(totals: Totals) -> dict[str, float | None]:
+    """Energy and mean price of long contracts, for `metrics.json`; nothing without any."""
+    if not totals.long_wh:
+        return {}
+    mean = mean_price_jpy_kwh(totals.long_ujpy, totals.long_wh)
+    return {"long_contracts_kwh": kwh(totals.long_wh), "long_contracts_mean_jpy_kwh": mean}
+
+
+def say_long(totals: Totals) -> str:
+    """What of the trade were long contracts, for people; nothing without any."""
+    if not totals.long_wh:
+        return ""
+    left_wh, left_ujpy = totals.traded_wh - totals.long_wh, totals.traded_ujpy - totals.long_ujpy
+    means = (mean_price_jpy_kwh(totals.long_ujpy, totals.long_wh), mean_price_jpy_kwh(left_ujpy, left_wh))
+    agreed, rest = ("-" if mean is None else f"{mean:.2f}" for mean in means)
+    return (
+        f"{kwh(totals.long_wh):,.1f} kWh at {agreed} by long contracts, {kwh(left_wh):,.1f} kWh at {rest} in the market"
+    )
 
 
 def mean_price_jpy_kwh(value_ujpy: int, energy_wh: int) -> float | None:
@@ -154,6 +178,8 @@ def measure_totals(world: World, refused: Int, cancelled_wh: int | None = None) 
     """Totals of the market; `refused` (256,) counts order rows by `Refusal` code."""
     tally = world.tally
     lines = slice(world.accounts.parties, world.accounts.parties + len(world.grid.lines))
+    agreed = long_contracts_of(world)
+    agreed = pick_rows(agreed, agreed["slot"] >= (world.episode.first_slot + world.warm_up)[agreed["world"]])
     return Totals(
         worlds=world.worlds,
         slots=world.t - world.warm_up,
@@ -163,6 +189,8 @@ def measure_totals(world: World, refused: Int, cancelled_wh: int | None = None) 
         rent_ujpy=int(tally.money_ujpy[:, lines, PostingKind.RENT].sum()),
         cancelled_wh=cancelled_wh,
         refused={name_of_code(code): int(refused[code]) for code in map(int, np.flatnonzero(refused)) if code},
+        long_wh=int(agreed["energy"].sum()),
+        long_ujpy=int((agreed["energy"] * agreed["buy_price"]).sum()),
     )
 
 

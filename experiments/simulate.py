@@ -34,12 +34,14 @@ from experiments.metrics import (
     cancelled_in_step,
     figures_of,
     kwh,
+    long_figures,
     mean_price_jpy_kwh,
     measure_parties,
     measure_roles,
     measure_totals,
     money_rows,
     say_devices,
+    say_long,
 )
 from experiments.privacy import describe_privacy, parse_private, say_privacy
 from experiments.runs import FORMAT, RunFolder, check_free, code_version, create_run
@@ -175,6 +177,7 @@ class Simulation:
             "worlds": totals.worlds,
             "traded_kwh": kwh(totals.traded_wh),
             "traded_mean_jpy_kwh": mean_price_jpy_kwh(totals.traded_ujpy, totals.traded_wh),
+            **long_figures(totals),
             "split_slots": totals.split_slots,
             "split_share": totals.split_share,
             "cancelled_by_splitting_kwh": None if totals.cancelled_wh is None else kwh(totals.cancelled_wh),
@@ -198,7 +201,7 @@ class Simulation:
         totals, order = self.totals, self.order
         report_areas(self.trace).print(console)
         mean = _price(mean_price_jpy_kwh(totals.traded_ujpy, totals.traded_wh))
-        console.print(f"traded       {kwh(totals.traded_wh):,.1f} kWh at a mean of {mean} JPY/kWh")
+        console.print(f"traded       {kwh(totals.traded_wh):,.1f} kWh at a mean of {mean} JPY/kWh{say_long(totals)}")
         all_slots = totals.slots * totals.worlds
         console.print(f"split slots  {totals.split_slots} of {all_slots} ({totals.split_share:.0%}): a line was full")
         if totals.cancelled_wh is not None:

@@ -163,7 +163,12 @@ class Why:
         if contract["last_resort"]:
             yield "", "of last resort: the area's retailer fills what was planned and not contracted"
         if not self.sides:
-            yield "", "from the opening: its gate closed before the first step, so no device spoke"
+            why = (
+                "its gate closed before the first step"
+                if contract["last_resort"]
+                else "agreed before the market opened"
+            )
+            yield "", f"from the opening: {why}, so no device spoke"
 
     def _tell_side(self, side: Side, signed: Signed) -> Iterator[tuple[str, str]]:
         label, order, again = self.story.genesis.rules.calendar.label, signed.said.order, signed.again

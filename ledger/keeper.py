@@ -69,8 +69,8 @@ class Worlds:
     - config_text: canonical JSON of the scenario's settings (`ledger.encoding.canonical_json`);
     - keys (B,): each world's own key (seed); start (B,): its first slot;
     - capacity_wh (B, slots, lines, 2) [Wh]; outside (B, slots, areas) [mJPY/kWh];
-    - opening: contracts of last resort of the slots whose gates closed before the first step, sorted by world, then
-      slot, then party.
+    - opening: long contracts by slot, then contracts of last resort of the slots whose gates closed before the first
+      step by slot, then party; all sorted by world.
     """
 
     rules: Rules

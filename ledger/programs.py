@@ -31,7 +31,7 @@ from market.errors import LedgerError
 FORMAT = "digitalgrid-programs/1"
 PROGRAM_TAG = b"DG/program/v1\0"
 ROOTS: dict[str, tuple[str, ...]] = {
-    "matching": ("market.exchange", "market.opening", "market.outages", "market.validation"),
+    "matching": ("market.exchange", "market.long_contracts", "market.opening", "market.outages", "market.validation"),
     "imbalance": ("market.imbalance",),
     "settlement": ("market.planning", "market.settlement"),
     "certificates": ("market.certificates",),

@@ -3,7 +3,7 @@
 1 genesis   canonical JSON of `ledger.rules`
 2 members   chain 16 | operator key | then party u16 and key for each party; a key is its kind u8 and 32 or 33 bytes
 3 calendar  line capacities and outside prices of the world
-4 opening   contracts of last resort of the slots whose gates closed before the first step
+4 opening   long contracts, then those of last resort of the slots whose gates closed before the first step
 5 envelope  the verbatim bytes, then one refusal code u8 per row
 6 step      fixed part of `ledger.content` | contracts | refused envelopes (hash 32, code u8) | content head 32
 7 end       steps u32 | records before this one u64 | content head 32; only a ledger that was closed has it

@@ -36,6 +36,7 @@ from market.contracts import CONTRACT, CONTRACT_WIRE, add_positions, label_sourc
 from market.errors import LedgerError, Refusal
 from market.exchange import Outcome, trade
 from market.imbalance import find_capped
+from market.long_contracts import form_long_contracts
 from market.opening import live_after_gate
 from market.orders import no_orders
 from market.outages import CURTAILED_WIRE, Response, Standing, no_curtailed, no_notices, respond
@@ -199,19 +200,33 @@ class Replay:
             raise LedgerError("calendar or parties do not fit the rules")
 
     def _open(self, opening: bytes) -> None:
-        """Take the opening's contracts; their sizes are given, all else follows from the rules."""
+        """Take the opening's contracts: long ones follow from the rules, of the others the sizes are given."""
         if len(opening) % CONTRACT_WIRE.itemsize:
             raise LedgerError("opening record has a wrong length")
         recorded = from_wire(opening, CONTRACT_WIRE, CONTRACT)
+        recorded = self._open_long(recorded)
         first = int(self._start[0])
         known = (recorded["slot"] >= first) & (recorded["slot"] < first + self.rules.calendar.gate)
         people = np.maximum(recorded["buyer"], recorded["seller"]) < self.rules.parties
         if not (known & people).all():
             raise LedgerError("opening holds contracts of other slots or parties")
-        planned = np.zeros_like(self._position)
+        planned = self._position.copy()
         add_positions(planned, recorded, self._start)
         derived = [self._close_gate(planned[:, :, gate], gate) for gate in range(self.rules.calendar.gate)]
         self._check_contracts(np.concatenate(derived), recorded)
+
+    def _open_long(self, recorded: Table) -> Table:
+        """Form the long contracts again and compare; what stands behind them in the opening."""
+        if not self.rules.agreed:
+            return recorded
+        given = self._start, self.capacity_wh, self.rules.calendar
+        derived, flow = form_long_contracts(
+            self.rules.agreed, self.rules.accounts, np.asarray(self.rules.source), *given
+        )
+        self._flow = flow
+        self._check_contracts(derived, recorded[: len(derived)])
+        add_positions(self._position, derived, self._start)
+        return recorded[len(derived) :]
 
     def _hear(self, envelopes: list[bytes], opened: Opened | None) -> Hearing:
         """The envelopes heard again: those recorded, or those that sealed orders open to, which must be the same."""

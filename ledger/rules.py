@@ -20,6 +20,7 @@ from market.errors import LedgerError
 from market.grid import Grid, Limit, Line
 from market.groups import BalancingGroup
 from market.imbalance import read_imbalance
+from market.long_contracts import LongContract
 from market.settlement import Accounts, Terms
 from market.slots import HALF_HOURS, SlotCalendar
 from market.units import Int
@@ -34,7 +35,8 @@ class Rules:
     """What every world of a run shares.
 
     `fuel` (parties,) is the fuel price of each party's export [mJPY/kWh], `source` (parties,) the
-    `market.contracts.Source` of what it sells, `slots` the length of an episode. `certified` (parties,) is 0 where a
+    `market.contracts.Source` of what it sells, `slots` the length of an episode, `agreed` the long
+    contracts. `certified` (parties,) is 0 where a
     party's renewable energy gets no certificate (its DGC is not of type C, paper 1.4 item 32). It is empty, and not in
     the genesis, where all get them.
     """
@@ -47,6 +49,7 @@ class Rules:
     slots: int
     calendar: SlotCalendar = HALF_HOURS
     certified: tuple[int, ...] = ()
+    agreed: tuple[LongContract, ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -61,7 +64,7 @@ class Rules:
     @property
     def format(self) -> str:
         """Format of the genesis, which ledgers without groups and long contracts keep."""
-        return FORMAT_OF_AGREED if self.accounts.groups else FORMAT
+        return FORMAT_OF_AGREED if self.accounts.groups or self.agreed else FORMAT
 
     @cached_property
     def text(self) -> str:
@@ -92,6 +95,8 @@ class Rules:
             record["groups"] = [[g.name, g.area, list(g.members), g.allocation] for g in accounts.groups]
         if not all(self.certified):
             record["certified"] = [int(c) for c in self.certified]
+        if self.agreed:
+            record["agreed"] = [asdict(one) for one in self.agreed]
         return canonical_json(record).decode()
 
 
@@ -121,11 +126,17 @@ def read_rules(record: dict[str, Any]) -> Rules:
             record["slots"],
             SlotCalendar(record["minutes"]),
             certified,
+            tuple(_read_agreed(one) for one in record.get("agreed", ())),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError(
             f"rules cannot be read: {error}", where="genesis", do="use the version that wrote it"
         ) from error
+
+
+def _read_agreed(record: dict[str, Any]) -> LongContract:
+    pairs = {name: tuple(tuple(row) for row in record[name]) for name in ("sellers", "wanted_wh")}
+    return LongContract(**{**record, **pairs, "buyers": tuple(record["buyers"])})
 
 
 def calendar_bytes(capacity_wh: Int, outside: Int) -> bytes:
