@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli_ledger import Folder, Json
+from experiments.cli_ledger import Folder, Json, ledger_of, worlds_of
 from market.errors import ConfigError
 
 Beside = Annotated[Path, typer.Argument(help="Folder that `ledger administrators` made.")]
@@ -48,7 +48,7 @@ def cosign_ledger(
     placeholder = tuple(bytes([number]) for number in range(min(replicas, 256)))
     group = Administrators(bytes(16), placeholder, quorum)
     facts |= {"may_be_down": group.crashes, "may_lie": group.liars}
-    lost, marks, ledger = leader_lost or [], snapshot or [], _ledger_of(folder)
+    lost, marks, ledger = leader_lost or [], snapshot or [], ledger_of(folder)
     signed = cosign(ledger, out, replicas, quorum, lambda who, at: at >= gone.get(who, 1 << 64), lost, marks)
     for world, certified in signed:
         copies = [row.replicated for row in certified]
@@ -77,13 +77,10 @@ def check_certificates(folder: Folder, beside: Beside, keys: Keys = None, as_jso
     Example: `digitalgrid ledger certify-check runs/demo signed`
     """
     from ledger.administrators import check_cosigned
-    from ledger.audit import find_worlds
     from ledger.receipts import load_file, read_keys
 
     group = read_keys(load_file(keys), str(keys)) if keys else None
-    facts = {
-        world.name: vars(check_cosigned(world, beside / world.name, group)) for world in find_worlds(_ledger_of(folder))
-    }
+    facts = {world.name: vars(check_cosigned(world, beside / world.name, group)) for world in worlds_of(folder)}
     if as_json:
         _print_json(facts)
     else:
@@ -129,7 +126,7 @@ def tell_survivor(
         count = restore(recovery, out / world_name(0), doubtful)
         typer.echo(f"{count} blocks written to {out}")
     elif out is not None and bring is not None:
-        log = _go_on(survivor, administrators, kept_log(recovery, doubtful), _ledger_of(bring))
+        log = _go_on(survivor, administrators, kept_log(recovery, doubtful), ledger_of(bring))
         write_log(log, out / world_name(0))
         typer.echo(f"{len(log)} blocks written to {out}, the last of them in epoch {log[-1].epoch}, by disaster")
     raise typer.Exit(1 if recovery.lost else 0)
@@ -215,10 +212,6 @@ def _go_on(survivor: Path, administrators: Any, log: Any, ledger: Path) -> Any:
                 log, administrators, signers[names.index(survivor.name)], operator, read_blocks(world)
             )
     raise ConfigError("the run has no world of this chain", where=str(ledger), do="give the run that was signed")
-
-
-def _ledger_of(folder: Path) -> Path:
-    return folder / "ledger" if (folder / "ledger").is_dir() else folder
 
 
 def _print_json(content: object) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli_ledger import Folder
+from experiments.cli_ledger import Folder, worlds_of
 
 WIDEST = 32
 """Letters of the longest name of a forgery."""
@@ -57,13 +57,12 @@ def list_evidence(
 
     Example: `digitalgrid ledger evidence runs/demo --out evidence`
     """
-    from ledger.audit import find_worlds
     from ledger.evidence import read_equivocation
     from ledger.journal import read
     from ledger.records import RecordType
 
     count = 0
-    for world in find_worlds(folder / "ledger" if (folder / "ledger").is_dir() else folder):
+    for world in worlds_of(folder):
         for height, _, kind, body in read(world):
             if kind != RecordType.EVIDENCE:
                 continue
@@ -83,11 +82,9 @@ def convict(file: Annotated[Path, typer.Argument(help="A file that `ledger evide
     """
     from ledger.encoding import SIGNATURE_BYTES, record_id
     from ledger.evidence import read_equivocation
-    from market.errors import LedgerError
+    from ledger.receipts import load_file
 
-    if not file.is_file():
-        raise LedgerError("no such file", where=str(file), do="give one that ledger evidence wrote")
-    said = read_equivocation(file.read_bytes())
+    said = read_equivocation(load_file(file))
     typer.echo(f"chain     {said.chain_id.hex()}\nkey       {said.public_key.hex()}\nsequence  {said.sequence}")
     for envelope in (said.first, said.second):
         typer.echo(f"signed    {record_id(envelope[:-SIGNATURE_BYTES]).hex()}")

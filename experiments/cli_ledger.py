@@ -41,7 +41,7 @@ def verify_ledger(
     from ledger.audit import verify
     from ledger.restart import verify_from
 
-    where, remembered, known = _ledger_of(folder), _head_bytes(head), keys_of(keys)
+    where, remembered, known = ledger_of(folder), _head_bytes(head), keys_of(keys)
     if from_snapshot is None:
         verdict = verify(where, remembered, trust_source, known)
     else:
@@ -65,7 +65,7 @@ def snapshot_ledger(
     """
     from ledger.restart import write_snapshots
 
-    where = _ledger_of(folder)
+    where = ledger_of(folder)
     for path in write_snapshots(where, out or where.parent / "snapshots", block, keys_of(keys), trust_source):
         typer.echo(f"{path} ({path.stat().st_size:,} bytes)")
 
@@ -83,9 +83,9 @@ def show_ledger(
     from ledger.audit import verify
     from ledger.showing import show
 
-    where = _ledger_of(folder)
+    where = ledger_of(folder)
     if records:
-        for world in sorted(path for path in where.iterdir() if path.is_dir()):
+        for world in worlds_of(folder):
             for record in show(world):
                 typer.echo(json.dumps({"world": world.name, **record}, ensure_ascii=False))
         return
@@ -121,7 +121,7 @@ def drill_ledger(
     from experiments.screen import with_progress
     from ledger.drill import damage
 
-    where, kinds = _ledger_of(folder), kind or ["flip"]
+    where, kinds = ledger_of(folder), kind or ["flip"]
     done = with_progress("damaging", lambda progress: damage(where, places, seed, kinds, progress))
     missed = [damage for damage in done if not damage.finding]
     if as_json:
@@ -147,7 +147,7 @@ def fsck_ledger(
     """
     from ledger.fsck import fsck
 
-    verdict = fsck(_ledger_of(folder), signatures=signatures, keys_of=keys_of(keys))
+    verdict = fsck(ledger_of(folder), signatures=signatures, keys_of=keys_of(keys))
     _print_verdict(verdict, ("whole", "DAMAGED"), as_json)
 
 
@@ -271,7 +271,7 @@ def compare_ledgers(
     """
     from ledger.comparing import compare_runs
 
-    found = compare_runs(_ledger_of(first), _ledger_of(second))
+    found = compare_runs(ledger_of(first), ledger_of(second))
     if as_json:
         _print_json({name: comparison.describe() for name, comparison in found.items()})
     else:
@@ -292,7 +292,7 @@ def export_ledger(
     """
     from experiments.ledger_files import write_records
 
-    for path, count in write_records(_ledger_of(folder), out, form, keys_of(keys)).items():
+    for path, count in write_records(ledger_of(folder), out, form, keys_of(keys)).items():
         typer.echo(f"{path}: {count} rows")
 
 
@@ -355,9 +355,7 @@ def _write(data: bytes, out: Path | None) -> None:
 
 
 def _world_of(folder: Path, world: int) -> Path:
-    from ledger.audit import find_worlds
-
-    worlds = find_worlds(_ledger_of(folder))
+    worlds = worlds_of(folder)
     if world >= len(worlds):
         raise ConfigError(f"there is no world {world}", where="--world", do=f"give 0 to {len(worlds) - 1}")
     return worlds[world]
@@ -367,8 +365,27 @@ def _print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
-def _ledger_of(folder: Path) -> Path:
-    return folder / "ledger" if (folder / "ledger").is_dir() else folder
+def ledger_of(folder: Path) -> Path:
+    """The ledger folder that is meant by itself or by its run's; raises ConfigError where there is none."""
+    do = "give a run folder, or its ledger folder"
+    try:
+        where = folder / "ledger" if (folder / "ledger").is_dir() else folder
+        has_worlds = any(entry.name.startswith("world-") for entry in where.iterdir())
+        is_run = where == folder and (folder / "config.json").is_file()
+    except OSError as error:
+        raise ConfigError(f"no ledger here: {error.strerror}", where=str(folder), do=do) from error
+    if not has_worlds and is_run:
+        raise ConfigError("this run kept no signed ledger", where=str(folder), do="simulate with --ledger full")
+    if not has_worlds:
+        raise ConfigError("no ledger here: nothing is called world-0000", where=str(where), do=do)
+    return where
+
+
+def worlds_of(folder: Path) -> list[Path]:
+    """The folder of each world of a ledger that is meant by itself or by its run's."""
+    from ledger.audit import find_worlds
+
+    return find_worlds(ledger_of(folder))
 
 
 def _head_bytes(text: str | None) -> bytes | None:

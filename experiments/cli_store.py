@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli_ledger import Administrators, Folder, Json, keys_of
+from experiments.cli_ledger import Administrators, Folder, Json, keys_of, worlds_of
 from market.errors import ConfigError, LedgerError
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same blocks and moments.")]
@@ -65,7 +65,7 @@ def recover_ledger(
     """
     from ledger.segment_store import SegmentStore
 
-    for world in _worlds_of(folder):
+    for world in worlds_of(folder):
         store, cut = SegmentStore.reopen(world, damaged=cut_damaged)
         store.close()
         typer.echo(f"{world.name}: {cut or f'nothing unfinished, {store.tip.height} whole blocks'}")
@@ -83,7 +83,7 @@ def index_ledger(
     """
     from ledger.index import Index, build_index
 
-    worlds = _worlds_of(folder)
+    worlds = worlds_of(folder)
     if world >= len(worlds):
         raise ConfigError(f"there is no world {world}", where="--world", do=f"give 0 to {len(worlds) - 1}")
     build_index(worlds[world], out)
@@ -109,7 +109,7 @@ def prune_ledger(
 
     if (keep_days is None) == (before_block is None):
         raise ConfigError("it is not said what is old", do="give --keep-days or --before-block")
-    for world in _worlds_of(folder):
+    for world in worlds_of(folder):
         height = before_block if keep_days is None else height_kept(world, keep_days)
         done = prune(world, out / world.name, height or 0, keys_of(keys)(world.name))
         typer.echo(
@@ -130,7 +130,7 @@ def check_pruned_ledger(
     from ledger.receipts import load_file, read_receipt
     from ledger.snapshots import check_pruned, read_pruned, upholds
 
-    worlds = _worlds_of(folder)
+    worlds = worlds_of(folder)
     for world in worlds:
         check, snapshot = check_pruned(world, keys_of(keys)(world.name)), read_pruned(world)[0]
         typer.echo(
@@ -153,7 +153,7 @@ def to_postgres(folder: Folder, where: Where, name: Name, no_standby: NoStandby 
     from ledger.segments import read_frames
     from ledger.store import copy_blocks
 
-    for world in _worlds_of(folder):
+    for world in worlds_of(folder):
         store = PostgresStore(where, f"{name}/{world.name}", standby=not no_standby)
         copied = copy_blocks(read_frames(world), store)
         typer.echo(f"{world.name}: {copied} blocks copied, {store.tip.height} there")
@@ -180,12 +180,6 @@ def from_postgres(out: Out, where: Where, name: Name, no_standby: NoStandby = Fa
         store.close()
     if world == world_name(0):
         raise ConfigError(f"no ledger {name!r} in this database", do="give the name it was stored under")
-
-
-def _worlds_of(folder: Path) -> list[Path]:
-    from ledger.audit import find_worlds
-
-    return find_worlds(folder / "ledger" if (folder / "ledger").is_dir() else folder)
 
 
 VERBS: dict[str, Callable[..., None]] = {

@@ -67,6 +67,8 @@ class RunFolder:
             return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
         except (ValueError, TypeError) as error:
             raise ConfigError("not the file of a run", where=str(file), do="make the run again") from error
+        except OSError as error:
+            raise ConfigError(f"cannot read: {error.strerror}", where=str(file), do="give a run folder") from error
 
     def complete(self) -> None:
         """Mark the run as ended well."""

@@ -87,7 +87,7 @@ def cosign(
         ConfigError: `out` is not new, the quorum is too small, or a run has no such block to lose its leader at.
         LedgerError: a block gets fewer votes than it needs; says what its judges found.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.is_file() or (out.exists() and any(out.iterdir())):
         raise ConfigError("folder is not empty", where=str(out), do="choose a new folder")
     for world in find_worlds(ledger):
         _check_heights(world, leader_lost, snapshot_at)

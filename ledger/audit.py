@@ -81,7 +81,10 @@ def verify(
 
 def find_worlds(folder: Path) -> list[Path]:
     """The world folders of a run's ledger in order; raises LedgerError on gaps and on anything else there."""
-    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    try:
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise LedgerError(f"cannot be read: {error.strerror}", where=str(folder)) from error
     if not names:
         raise LedgerError("no ledger here", do="give the ledger folder of a run")
     expected = [world_name(number) for number in range(len(names))]

@@ -15,15 +15,6 @@ from ledger.administrators import known_administrators
 from ledger.audit import verify
 from market.errors import ConfigError
 from tests.experiments.test_cli import assert_one_line
-from tests.ledger.small_world import SmallRun
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The command line inside a folder that holds a small run, `run/ledger`."""
-    monkeypatch.chdir(tmp_path)
-    SmallRun([5], "full", tmp_path / "run" / "ledger").run()
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("verb", VERBS)
