@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from agents.devices import charge_limit, stored_after, within
-from agents.electric_vehicle import Charging, Habit, before_departure, charge_schedule
-from agents.heat_pump import plan_heating, run_heat_pump
+from agents.devices import charge_limit, pick_devices, stored_after, within
+from agents.electric_vehicle import Charging, Habit, Vehicle, before_departure, charge_schedule
+from agents.heat_pump import HeatPump, plan_heating, run_heat_pump
 from agents.household import Household, HouseholdState
 from market.slots import HALF_HOURS
 from market.units import Int
@@ -39,6 +39,26 @@ class Equipment:
     gas_mjpy_kwh: Int
     hot_water_wh: Int
     habits: tuple[tuple[slice, Habit], ...]
+
+    @cached_property
+    def car_rows(self) -> Int:
+        """Which of the n have a car."""
+        return _places(None if self.home.vehicle is None else self.home.vehicle.battery.capacity_wh)
+
+    @cached_property
+    def cars(self) -> Vehicle | None:
+        """The cars of those."""
+        return None if self.home.vehicle is None else pick_devices(self.home.vehicle, self.car_rows)
+
+    @cached_property
+    def heater_rows(self) -> Int:
+        """Which of the n have a water heater."""
+        return _places(None if self.home.heater is None else self.home.heater.power_wh)
+
+    @cached_property
+    def heaters(self) -> HeatPump | None:
+        """The heaters of those."""
+        return None if self.home.heater is None else pick_devices(self.home.heater, self.heater_rows)
 
     @cached_property
     def has_cell(self) -> Mask:
@@ -78,6 +98,10 @@ class Schedule:
         return self.vehicle_wh + self.heater_wh - self.cell_wh
 
 
+def _places(size: Int | None) -> Int:
+    return np.zeros(0, np.int64) if size is None else np.flatnonzero(size > 0)
+
+
 def plan_devices(equipment: Equipment, state: HouseholdState, known: Outlook, before: Schedule) -> Schedule:
     """The schedule from now on; `before` is that of the slot before, one slot late: its closed slots stay."""
     return Schedule(
@@ -94,30 +118,38 @@ def no_schedule(worlds: int, homes: int) -> Schedule:
 
 
 def _plan_vehicles(equipment: Equipment, state: HouseholdState, known: Outlook, fixed_wh: Int) -> Int:
-    vehicle = equipment.home.vehicle
+    vehicle, mine = equipment.cars, equipment.car_rows
     if vehicle is None:
         return fixed_wh
-    stored = np.asarray(state.vehicle_wh)
+    stored, fixed = np.asarray(state.vehicle_wh)[:, mine], fixed_wh[:, mine, :GATE]
     for step in range(GATE):
-        passed = within(fixed_wh[..., step], 0, charge_limit(vehicle.battery, stored))
+        passed = within(fixed[..., step], 0, charge_limit(vehicle.battery, stored))
         stored = stored_after(vehicle.battery, stored, passed)
     slot = np.arange(known.slot + GATE, known.slot + PLANNED)
-    rule = equipment.charging[:, None]
+    rule = equipment.charging[mine, None]
     later = np.where(rule == Charging.AT_ONCE, slot, slot % DAY)
-    order = np.where(rule == Charging.CHEAPEST, known.price[..., GATE:], later)
-    usable = before_departure(known.plugged)[..., GATE:]
-    charge = charge_schedule(vehicle, stored, known.needed_wh[..., GATE], usable, order)
-    return np.concatenate([fixed_wh[..., :GATE], charge], -1)
+    order = np.where(rule == Charging.CHEAPEST, known.price[:, mine, GATE:], later)
+    usable = before_departure(known.plugged[:, mine])[..., GATE:]
+    charge = charge_schedule(vehicle, stored, known.needed_wh[:, mine, GATE], usable, order)
+    return _joined(fixed_wh.shape, mine, fixed, charge)
 
 
 def _plan_heaters(equipment: Equipment, state: HouseholdState, known: Outlook, fixed_wh: Int) -> Int:
-    pump = equipment.home.heater
+    pump, mine = equipment.heaters, equipment.heater_rows
     if pump is None:
         return fixed_wh
-    held = np.asarray(state.heater_tank_wh)
+    held, fixed = np.asarray(state.heater_tank_wh)[:, mine], fixed_wh[:, mine, :GATE]
+    heat, cop = known.heat_wh[:, mine], known.cop
     for step in range(GATE):
-        held = run_heat_pump(pump, held, known.heat_wh[..., step], fixed_wh[..., step], known.cop[..., step]).held_wh
+        held = run_heat_pump(pump, held, heat[..., step], fixed[..., step], cop[..., step]).held_wh
     slot = np.arange(known.slot + GATE, known.slot + PLANNED)
-    surplus = np.maximum(-known.net_wh, 0)[..., GATE:]
-    filling = plan_heating(pump, held, known.heat_wh[..., GATE:], known.cop[..., GATE:], slot, surplus)
-    return np.concatenate([fixed_wh[..., :GATE], filling], -1)
+    surplus = np.maximum(-known.net_wh[:, mine, GATE:], 0)
+    filling = plan_heating(pump, held, heat[..., GATE:], cop[..., GATE:], slot, surplus)
+    return _joined(fixed_wh.shape, mine, fixed, filling)
+
+
+def _joined(shape: tuple[int, ...], rows: Int, fixed_wh: Int, planned_wh: Int) -> Int:
+    """The plan of all homes: closed slots and open ones of those that have the device."""
+    plan = np.zeros(shape, np.int64)
+    plan[:, rows, :GATE], plan[:, rows, GATE:] = fixed_wh, planned_wh
+    return plan

@@ -98,6 +98,12 @@ class EquippedHomes:
         self._made_wh[..., t % DAY] = step.cell_wh
         self._before, self.schedule = _one_later(self.schedule), None
 
+    @property
+    def held_wh(self) -> Int:
+        """Energy in the cars and heat in the tanks (2, w, n) [Wh]."""
+        tanks = np.asarray(self.state.cell_tank_wh) + self.state.heater_tank_wh
+        return np.stack(np.broadcast_arrays(self.state.vehicle_wh, tanks))
+
     def gained_wh(self, before_wh: Int) -> Int:
         """What the cars gained since `before_wh`, as their terminals give it (w, n) [Wh]."""
         vehicle = self.equipment.home.vehicle
@@ -157,18 +163,17 @@ class BehindMeter:
     @property
     def cars_wh(self) -> Int:
         """Energy in the cars of the equipped homes (w, n) [Wh]."""
-        return np.asarray(self.homes.state.vehicle_wh if self.homes else 0)
+        return self.homes.held_wh[0] if self.homes else np.zeros((self._shape[0], 0), np.int64)
 
     @property
     def vehicle_wh(self) -> Int:
         """Energy in the cars (w, parties) [Wh], 0 without one."""
-        return self.of_homes(self.cars_wh)
+        return self.of_homes(0)
 
     @property
     def tank_wh(self) -> Int:
         """Heat in the tanks of fuel cell and water heater (w, parties) [Wh]."""
-        held = self.homes.state.cell_tank_wh + self.homes.state.heater_tank_wh if self.homes else 0
-        return self.of_homes(np.asarray(held))
+        return self.of_homes(1)
 
     @property
     def is_on(self) -> Mask:
@@ -180,14 +185,16 @@ class BehindMeter:
 
     def gained_wh(self, stored_wh: Int, before_wh: Int, cars_before_wh: Int) -> Int:
         """Energy gained in batteries (w, parties) and cars (w, n) since then, as terminals give it [Wh]."""
-        gained = (stored_wh - before_wh) * self._battery.given_ppm // PPM
-        return gained + self.of_homes(self.homes.gained_wh(cars_before_wh)) if self.homes else gained
+        gained = np.asarray((stored_wh - before_wh) * self._battery.given_ppm // PPM)
+        if self.homes:
+            gained[:, self.homes.equipment.rows] += self.homes.gained_wh(cars_before_wh)
+        return gained
 
-    def of_homes(self, wh: Int) -> Int:
-        """A column of the equipped homes (w, n) among all parties (w, parties), 0 elsewhere."""
+    def of_homes(self, which: int) -> Int:
+        """`EquippedHomes.held_wh` among all parties (w, parties), 0 elsewhere."""
         column = np.zeros(self._shape, np.int64)
         if self.homes:
-            column[:, self.homes.equipment.rows] = wh
+            column[:, self.homes.equipment.rows] = self.homes.held_wh[which]
         return column
 
     def deliver(self, t: int, done: Delivery, plan_wh: Int, before_wh: Int, wear_ujpy: Int) -> None:

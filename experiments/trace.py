@@ -163,8 +163,7 @@ class BesideRecorder:
     def __init__(self, world: World, watched: int) -> None:
         self._world, self._watched = world, watched
         homes, units = world.behind.homes, world.behind.units
-        rows = homes.equipment.rows[:DEVICES_SHOWN] if homes else []
-        self._homes = tuple(world.fleet.names[row] for row in rows)
+        self._homes = tuple(world.fleet.names[row] for row in homes.equipment.rows[:DEVICES_SHOWN]) if homes else ()
         self._units = tuple(world.fleet.names[row] for row in units.rows[:DEVICES_SHOWN]) if units else ()
         self._points = np.zeros((world.slots, len(self._homes)), SET_POINT)
         self._held = np.zeros((2, world.slots, len(self._homes)), np.int64)
@@ -176,8 +175,7 @@ class BesideRecorder:
         if homes:
             shown = slice(len(self._homes))
             self._points[t] = homes.set_point[w, shown]
-            self._held[0, t] = homes.state.vehicle_wh[w, shown]
-            self._held[1, t] = (homes.state.cell_tank_wh + homes.state.heater_tank_wh)[w, shown]
+            self._held[:, t] = homes.held_wh[:, w, shown]
         if units:
             shown = slice(len(self._units))
             self._output[0, t], self._output[1, t] = (

@@ -33,10 +33,22 @@ def test_a_town_has_as_many_sites_as_it_says(size: int) -> None:
 
 
 def test_a_thousand_sites_are_shared_out_as_written() -> None:
-    """780 flats, 120 homes with PV, 40 with a battery too, 50 shops, 6 stores and 4 plants."""
+    """940 homes, 12 of them with a car, 9 with a fuel cell, 150 with a heater; 50 shops, 6 stores and 4 plants."""
     rows = rows_of_groups(load_scenario("town"))
     counts = {name: place.stop - place.start for name, place in rows.items()}
-    assert counts == {"flat": 780, "pv-home": 120, "home": 40, "shop": 50, "store": 6, "plant": 4, "thermal": 10}
+    homes = {"flat": 621, "pv-home": 108, "home": 40, "ev-home": 12, "cell-home": 9, "heater-home": 150}
+    assert counts == homes | {"shop": 50, "store": 6, "plant": 4, "thermal": 10}
+
+
+def test_devices_of_a_town_live() -> None:
+    """Cars drive and are charged, cells burn gas, heaters fill tanks, units and cells emit."""
+    world, recorder = played(400)
+    trace = recorder.finish()
+    assert {name.split("-")[0] for name in trace.of_devices("vehicle_wh")} == {"ev"}
+    assert any(column.any() for column in trace.of_devices("vehicle_set_wh").values())
+    assert all(column.any() for column in trace.of_devices("fuel_cell_set_wh").values())
+    assert sum(column.any() for column in trace.of_devices("heater_set_wh").values()) > 20
+    assert world.tally.co2_g[:, world.fleet.rows(Role.THERMAL)].any()
 
 
 @pytest.mark.parametrize("design", ["call", "dgp"])
