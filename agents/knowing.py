@@ -105,7 +105,7 @@ def write_knowledge(view: View) -> list[list[bytes]]:
         at += column.shape[-1]
     pieces = _cut(out)
     if extras:
-        has = np.stack([np.broadcast_to(column, parties) for column in extras]).any(0)
+        has: npt.NDArray[np.bool_] = np.any([np.broadcast_to(column, parties) for column in extras], axis=0)
         out[..., 0] = LAYOUT
         bare = _cut(np.delete(out, slice(len(HEAD), len(HEAD) + len(extras)), axis=-1))
         pieces = [
