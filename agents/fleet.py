@@ -98,6 +98,11 @@ class Fleet:
         return np.isin(self.role, (Role.THERMAL, Role.RETAILER))
 
     @cached_property
+    def least_net_wh(self) -> Int:
+        """The meter (parties,) with a thermal unit at its largest output [Wh]; no limit for others."""
+        return np.where(self.role == Role.THERMAL, -self.thermal_wh, np.iinfo(np.int64).min)
+
+    @cached_property
     def any_curtails(self) -> bool:
         """Whether any party generates only what is planned."""
         return bool(self.curtails.any())

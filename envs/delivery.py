@@ -28,7 +28,10 @@ class Delivery(NamedTuple):
 
 
 def deliver(fleet: Fleet, stored_wh: Int, load_wh: Int, solar_wh: Int, plan_wh: Int) -> Delivery:
-    """Run the devices of every party through one slot; who is dispatchable delivers its plan."""
+    """Run the devices of every party through one slot; who is dispatchable delivers its plan.
+
+    A thermal unit generates at most what it can; what it sold beyond, by orders repeated over a slow link, is imbalance.
+    """
     net = load_wh - solar_wh
     wanted = plan_wh - net
     passed, stored = run_battery(fleet.battery, stored_wh, wanted)
@@ -39,4 +42,5 @@ def deliver(fleet: Fleet, stored_wh: Int, load_wh: Int, solar_wh: Int, plan_wh: 
         net, allowed = net + cut, solar_wh - cut
     power = fleet.battery.power_wh
     set_point = np.stack((within(wanted, -power, power), allowed), axis=-1)
-    return Delivery(np.where(fleet.dispatchable, plan_wh, net), passed, stored, set_point)
+    dispatched = np.maximum(plan_wh, fleet.least_net_wh)
+    return Delivery(np.where(fleet.dispatchable, dispatched, net), passed, stored, set_point)

@@ -9,6 +9,7 @@ from agents.metering import read_series
 from envs.opening import open_world
 from envs.scenario import load_scenario
 from envs.world import Step, World
+from market.settlement import PostingKind
 
 
 def run(settings: dict[str, object], design: str = "dgp", worlds: int = 2) -> tuple[World, list[Step]]:
@@ -28,6 +29,19 @@ def test_the_set_point_is_what_the_meter_needs_to_follow_the_plan() -> None:
         assert (step.set_point_wh[..., 0] == wanted).all()
         assert (step.set_point_wh[..., 1] == solar).all()
     assert (world.set_point_wh == steps[-1].set_point_wh).all()
+
+
+def test_a_thermal_unit_that_sold_more_than_it_can_is_short_of_the_rest() -> None:
+    """Over a slow link it offers again what it has sold meanwhile; it runs at its limit and pays for what is missing."""
+    world, steps = run({"link.late": 0.5})
+    units = world.fleet.rows(Role.THERMAL)
+    sold = -world.plan_wh[:, units, : world.slots]
+    made = -np.stack([step.reading_wh[:, units] for step in steps], axis=-1)
+    assert (made == np.minimum(sold, world.fleet.thermal_wh[units, None])).all()
+    assert (sold > made).any()
+    paid = np.stack([step.money_ujpy[:, units, PostingKind.IMBALANCE] for step in steps], axis=-1)
+    assert (paid[sold > made] < 0).all()
+    assert (paid[sold == made] == 0).all()
 
 
 @pytest.mark.parametrize("resolution", [10, 100, 1_000, 100_000])
@@ -54,6 +68,7 @@ def test_a_dgc_forecasts_from_what_its_meter_said() -> None:
     assert (coarse.history_wh == seen[..., : coarse.history_wh.shape[-1]]).all()
     stores = slice(5, 10)
     assert (coarse.net_forecast_wh[:, stores] == seasonal_naive(seen, 48)[:, stores]).all()
+    assert (coarse.load_seen_wh == seen[..., coarse.history_wh.shape[-1] :]).all()
     assert (coarse.load_wh == exact.load_wh).all()
 
 
