@@ -30,7 +30,7 @@ class Delivery(NamedTuple):
 def deliver(fleet: Fleet, stored_wh: Int, load_wh: Int, solar_wh: Int, plan_wh: Int) -> Delivery:
     """Run the devices of every party through one slot; who is dispatchable delivers its plan.
 
-    A thermal unit generates at most what it can; what it sold beyond, by orders repeated over a slow link, is imbalance.
+    A thermal unit generates at most what it can; what it sold beyond, by orders repeated over a slow link, is missing.
     """
     net = load_wh - solar_wh
     wanted = plan_wh - net

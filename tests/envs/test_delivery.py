@@ -32,7 +32,7 @@ def test_the_set_point_is_what_the_meter_needs_to_follow_the_plan() -> None:
 
 
 def test_a_thermal_unit_that_sold_more_than_it_can_is_short_of_the_rest() -> None:
-    """Over a slow link it offers again what it has sold meanwhile; it runs at its limit and pays for what is missing."""
+    """Over a slow link it offers again what it has sold; it runs at its limit and pays for what is missing."""
     world, steps = run({"link.late": 0.5})
     units = world.fleet.rows(Role.THERMAL)
     sold = -world.plan_wh[:, units, : world.slots]
