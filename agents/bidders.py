@@ -27,6 +27,7 @@ STRATEGIES: Mapping[str, Maker] = MappingProxyType(
         "market-maker": _made_by("agents.market_maker", "make_market_maker"),
         "optimising": _made_by("agents.optimising", "make_optimising"),
         "commitment": _made_by("agents.commitment", "make_commitment"),
+        "year-ahead": _made_by("agents.year_ahead", "make_year_ahead"),
     }
 )
 """Name to what makes the strategy from the text after the colon, empty without one."""

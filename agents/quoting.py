@@ -12,6 +12,7 @@ Prices round half to even to the tick, energies down to the lot.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ from agents.fleet import NO_COST, Role
 from agents.observing import DAY, OPEN_SEEN, Floats, View, stored_at_gate
 from market.design import MarketDesign
 from market.units import PPM, Int
+
+if TYPE_CHECKING:
+    from market.blocks import Blocks
 
 Exact = npt.NDArray[np.float64]
 
@@ -52,7 +56,12 @@ class Quote:
 
     wanted_wh (w, r, h): energy to buy (+) or sell (-); price (w, r, h) [mJPY/kWh]; plan_wh (w, r):
     net energy planned for the gate slot. other_wh, other_price (w, r, h): a second order of the other side, for those
-    who quote both; None where nobody does.
+    who quote both; None where nobody does. The columns may end before the last open slot: beyond, nothing is wanted.
+
+    blocks: block orders that trade at once or lapse; `party` is the row within the role, `slot` is counted from the
+    first open one, `world` and `price` are as they are, area and reference are written with the rows.
+    speaks (r,): open slots from the first on in which an unwanted live order is withdrawn, all if None; farther ones
+    stay as they are until they come near.
     """
 
     wanted_wh: Int
@@ -60,6 +69,8 @@ class Quote:
     plan_wh: Int
     other_wh: Int | None = None
     other_price: Int | None = None
+    blocks: "Blocks | None" = None
+    speaks: Int | None = None
 
 
 def quote(view: View, action: Floats, design: MarketDesign) -> Quote:

@@ -7,9 +7,9 @@ the one way from either kind to a quote.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from agents.policies import Policy, Stream
 from agents.quoting import Quote, quote
 from market.design import MarketDesign
 from market.units import Int
+
+if TYPE_CHECKING:
+    from market.blocks import Blocks
 
 Memory = Any
 """What a strategy keeps from step to step; None for one that remembers nothing."""
@@ -70,17 +73,39 @@ class Mixed(Strategy):
             quotes_of(bidder, view, stream, design, kept)
             for bidder, kept in zip(self.own.values(), memory[1:], strict=True)
         ]
-        columns = [_columns(made) for made in (base, *own)]
+        slots = view.position_wh.shape[-1]
+        columns = [_columns(made, slots) for made in (base, *own)]
         mixed = [np.array(column) for column in columns[0]]
         for row, theirs in zip(self.own, columns[1:], strict=True):
             for column, their in zip(mixed, theirs, strict=True):
                 column[:, row] = their[:, row]
-        return Quote(*mixed)
+        wanted, price, plan, other_wh, other_price, speaks = mixed
+        blocks = _blocks_of(base, own, list(self.own))
+        return Quote(wanted, price, plan, other_wh, other_price, blocks, speaks[0])
 
 
-def _columns(made: Quote) -> tuple[Int, Int, Int, Int, Int]:
-    """Every column of a quote, zeros for a second side that is absent."""
+def _columns(made: Quote, slots: int) -> tuple[Int, ...]:
+    """Every column of a quote over all open slots, zeros for a second side that is absent; speaks (1, r)."""
+    short = ((0, 0), (0, 0), (0, slots - made.wanted_wh.shape[-1]))
     nothing = np.zeros_like(made.wanted_wh)
-    other_wh = nothing if made.other_wh is None else made.other_wh
-    other_price = nothing if made.other_price is None else made.other_price
-    return made.wanted_wh, made.price, made.plan_wh, other_wh, other_price
+    orders = (made.wanted_wh, made.price, nothing if made.other_wh is None else made.other_wh)
+    wanted, price, other_wh = (np.pad(column, short) for column in orders)
+    other_price = np.pad(nothing if made.other_price is None else made.other_price, short)
+    parties = made.plan_wh.shape[1]
+    speaks = np.full(parties, slots) if made.speaks is None else made.speaks
+    return wanted, price, made.plan_wh, other_wh, other_price, speaks[None]
+
+
+def _blocks_of(base: Quote, own: Sequence[Quote], rows: Sequence[int]) -> "Blocks | None":
+    """Block orders of the parties that speak for themselves and of the rest."""
+    from market.blocks import join_blocks, no_blocks
+
+    if all(made.blocks is None for made in (base, *own)):
+        return None
+    joined = no_blocks()
+    if base.blocks is not None:
+        joined = base.blocks.pick(~np.isin(base.blocks.table["party"], rows))
+    for row, made in zip(rows, own, strict=True):
+        if made.blocks is not None:
+            joined = join_blocks(joined, made.blocks.pick(made.blocks.table["party"] == row))
+    return joined

@@ -18,7 +18,7 @@ from agents.draw import Purpose, draw
 from agents.fleet import ROLE_NAMES, Role
 from agents.metering import read_meter
 from agents.observing import WIDTH, Floats, View, band_fraction_ppm
-from agents.ordering import write_orders
+from agents.ordering import add_blocks, write_orders
 from agents.policies import TRUTHFUL_POLICY, Stream
 from agents.quoting import Quote, quote
 from agents.strategies import Bidder, Memory, Strategy
@@ -419,16 +419,23 @@ class World:
         other: tuple[Int, Int] | tuple[None, None] = (None, None)
         if any(made.other_wh is not None for made in quotes.values()):
             other = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        plan = np.full(shape[:2], ABSENT, np.int64)
+        plan, speaks = np.full(shape[:2], ABSENT, np.int64), None
         for role, made in quotes.items():
             rows = self.seats[role].rows
-            wanted[:, rows], price[:, rows] = made.wanted_wh, made.price
+            said = slice(made.wanted_wh.shape[-1])
+            wanted[:, rows, said], price[:, rows, said] = made.wanted_wh, made.price
             if made.other_wh is not None and made.other_price is not None and other[0] is not None:
-                other[0][:, rows], other[1][:, rows] = made.other_wh, made.other_price
+                other[0][:, rows, said], other[1][:, rows, said] = made.other_wh, made.other_price
+            if made.speaks is not None:
+                speaks = np.full(shape[1], shape[2], np.int64) if speaks is None else speaks
+                speaks[rows] = made.speaks
             if not self.fleet.dispatchable[rows].any():
                 plan[:, rows] = made.plan_wh
         first_open = self.episode.first_slot + first
-        orders = write_orders(wanted, price, self._sight.live, self.fleet.area, first_open, *other)
+        orders = write_orders(wanted, price, self._sight.live, self.fleet.area, first_open, *other, speaks=speaks)
+        blocks = [(self.seats[role].rows, made.blocks) for role, made in quotes.items() if made.blocks is not None]
+        if blocks:
+            orders = add_blocks(orders, blocks, self.fleet.area, first_open)
         if self.external:
             orders = pick_rows(orders, ~self._is_external[orders["world"], orders["party"]])
         return orders, plan

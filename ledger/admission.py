@@ -1,7 +1,7 @@
 """Admission: which rows and envelopes may enter; every refusal is a value.
 
 Rows are checked on columns of all worlds at once, the same in every ledger mode, by `market.validation` and by the
-clock: gate not closed, slot open in this design.
+clock: gate not closed, slot open in this design. Rows of block orders are checked block by block (`market.block_rows`).
 
 Envelopes are checked cheapest first: length, magic, version; chain; key known and not revoked; sequence; age; number of
 rows; and the signature last, before anything is changed by them. Of one key id no more than `CHECKS` signatures are
@@ -38,8 +38,9 @@ from market.design import MarketDesign
 from market.errors import Refusal
 from market.grid import Grid
 from market.opening import open_range
+from market.orders import is_block
 from market.slots import SlotCalendar
-from market.tables import Table
+from market.tables import Table, pick_rows
 from market.units import Int
 from market.validation import PARTY_BITS, Codes, Mask, check_orders
 
@@ -65,11 +66,23 @@ def check_rows(design: MarketDesign, grid: Grid, orders: Table, now: Int, end: I
         end: (worlds,) first slot that no longer belongs to the world.
         calendar: slot length and gate.
     """
-    clock = np.zeros(len(orders), np.uint8)
     if not len(orders):
-        return clock
+        return np.zeros(0, np.uint8)
     first, stop = open_range(design, calendar, now)
     stop = np.minimum(stop, end)
+    blocks = is_block(orders)
+    if not blocks.any():
+        return _check_simple(design, grid, orders, first, stop)
+    from market.block_rows import check_block_rows
+
+    codes = np.zeros(len(orders), np.uint8)
+    codes[~blocks] = _check_simple(design, grid, pick_rows(orders, ~blocks), first, stop)
+    codes[blocks] = check_block_rows(design, grid, pick_rows(orders, blocks), first, stop)
+    return codes
+
+
+def _check_simple(design: MarketDesign, grid: Grid, orders: Table, first: Int, stop: Int) -> Codes:
+    clock = np.zeros(len(orders), np.uint8)
     world = np.ascontiguousarray(orders["world"])
     slot = np.ascontiguousarray(orders["slot"])
     clock[slot >= stop[world]] = Refusal.BEYOND_HORIZON

@@ -30,6 +30,8 @@ from market.outages import no_curtailed
 from market.settlement import KINDS, PostingKind, post_contracts
 from market.tables import Table, from_wire, join_rows, pick_rows
 
+NO_ENERGY = (int(Kind.CANCEL), int(Kind.BLOCK))
+"""Kinds of rows that offer or ask for no energy themselves."""
 MOST_NAMED = 6
 """Contracts offered where several fit a name."""
 
@@ -183,7 +185,7 @@ class _Witness(WorldAudit):
                 continue
             rows = decode_rows([envelope])
             fits = (rows["reference"] == contract[name][0]) & (rows["slot"] == contract["slot"][0])
-            fits &= (rows["side"] == side) & (rows["kind"] != Kind.CANCEL) & (np.frombuffer(codes, np.uint8) == 0)
+            fits &= (rows["side"] == side) & ~np.isin(rows["kind"], NO_ENERGY) & (np.frombuffer(codes, np.uint8) == 0)
             for row in np.flatnonzero(fits)[-1:]:
                 self.said[side] = Said(leaf, envelope, int(row))
 
@@ -308,7 +310,7 @@ def _book(matched: Matched, slot: int) -> Table:
     came = pick_rows(matched.orders, matched.orders["slot"] == slot)
     gone = {(int(row["party"]), int(row["reference"])) for row in came if row["kind"] != Kind.NEW}
     kept = np.array([(int(row["party"]), int(row["reference"])) not in gone for row in rested], np.bool_)
-    return join_rows(pick_rows(rested, kept), pick_rows(came, came["kind"] != Kind.CANCEL))
+    return join_rows(pick_rows(rested, kept), pick_rows(came, ~np.isin(came["kind"], NO_ENERGY)))
 
 
 def _filled(row: np.void, made: Table) -> dict[str, int]:

@@ -13,7 +13,7 @@ from market.contracts import no_contracts
 from market.design import MarketDesign
 from market.errors import ConfigError, Refusal
 from market.grid import Grid
-from market.orders import Kind, no_orders
+from market.orders import Kind, is_block, no_orders
 from market.slots import HALF_HOURS, SlotCalendar
 from market.tables import Table
 from market.units import Int
@@ -98,8 +98,15 @@ def trade(
 ) -> Outcome:
     """Match orders as the design says: by its rule function, or in sequence, all at once, or not at all.
 
-    The arguments are those of a `Call`. Raises ConfigError when the design's rule is not registered here.
+    The arguments are those of a `Call`; rows of block orders may be among the orders (`market.block_rows`). Raises
+    ConfigError when the design's rule is not registered here.
     """
+    if is_block(orders).any():
+        from market.block_rows import trade_rows
+
+        return trade_rows(
+            Call(design, grid, resting, orders, capacity_wh, flow_wh, now, limit_wh, retail, owner, calendar)
+        )
     from market.pairing import trade_continuous
     from market.splitting import trade_uniform
 

@@ -48,7 +48,7 @@ def check_orders(design: MarketDesign, grid: Grid, orders: Table, clock: Codes |
     codes[orders["area"] >= len(grid.areas)] = Refusal.UNKNOWN_AREA
     codes[
         _is_unknown(orders["side"], len(Side))
-        | _is_unknown(kind, len(Kind))
+        | _is_unknown(kind, int(Kind.REPLACE))
         | _is_unknown(orders["time_in_force"], len(TimeInForce))
     ] = Refusal.UNKNOWN_KIND
     check_sums(orders, codes)
