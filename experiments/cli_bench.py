@@ -1,4 +1,4 @@
-"""`digitalgrid bench agents`, `envs`, `market`, `ledger`, `peers`; `experiments.cli` puts them under its `bench`."""
+"""`digitalgrid bench agents`, `envs`, `market`, `ledger`, `nation`, `peers`; `experiments.cli` adds them."""
 
 import json
 import os
@@ -73,6 +73,24 @@ def bench_agents(
     _show(with_progress("measuring", lambda progress: verb(agents, seed, progress)), as_json)
 
 
+def bench_nation(
+    sites: Annotated[int, typer.Option(min=1_000, max=50_000_000, help="Rows of the half hour with one a site.")] = (
+        1_000_000
+    ),
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """A day of fifty million sites, and one half hour with an order of every site among millions, against HiGHS.
+
+    Prints time, orders and memory of a half hour. Takes seconds; fifty million rows need 8 GB and half a minute.
+    Example: `digitalgrid bench nation --sites 1000000`
+    """
+    from experiments.bench_nation import bench_nation as verb
+    from experiments.screen import with_progress
+
+    _show(with_progress("measuring", lambda progress: verb(sites, seed, progress)), as_json)
+
+
 def bench_peers(
     folder: Annotated[
         Path | None, typer.Option(help="Where the libraries are installed; a cache folder of yours if not given.")
@@ -100,6 +118,7 @@ def add_verbs(bench_app: typer.Typer) -> None:
         "envs": bench_envs,
         "market": bench_market,
         "ledger": bench_ledger,
+        "nation": bench_nation,
         "peers": bench_peers,
     }
     for name, verb in verbs.items():
