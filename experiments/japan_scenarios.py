@@ -31,16 +31,18 @@ FLOOR_JPY = 0.01
 NATION_SITES = 50_000_000
 """Paper 3.2."""
 PV_KW = 5
+OPEN_HOURS = ((7, 17), (8, 18), (9, 20), (10, 22))
+"""Assumption: from when to when offices and factories are busy, a quarter of them each."""
 KINDS = (
     ("flat", "homes", 44_600_000, 4_047, 100),
     ("pv-home", "homes", 2_700_000, 4_047, 60),
     ("home", "homes", 400_000, 4_047, 40),
     ("store", "stores", 56_000, 170_000, 10),
     ("shop", "stores", 2_000_000, 20_000, 40),
-    ("office", "stores", 150_000, 1_300_000, 40),
+    *((f"office-{opens}", "stores", 37_500, 1_300_000, 10) for opens, _ in OPEN_HOURS),
 )
 """Kind of site, its group, sites in the nation, kWh a year of one, and parties in each area that stand for them."""
-FACTORY_PARTIES, PLANT_PARTIES = 40, 10
+FACTORY_PARTIES, PLANT_PARTIES = 10, 10
 NOTES = {
     "flat": "homes without PV",
     "pv-home": "homes with PV; 3.1 million in all with the next",
@@ -48,6 +50,7 @@ NOTES = {
     "store": "convenience stores",
     "shop": "small shops and offices",
     "office": "large offices, hospitals, halls",
+    "factory": "factories and all other use: sites left of 50 million (paper 3.2)",
 }
 
 
@@ -87,7 +90,9 @@ def nation_text() -> str:
         part = DEMAND_GWH[year][row] / sum(DEMAND_GWH[year])
         for kind in KINDS:
             parts.append(_sites(area, part, *kind))
-        parts.append(_sites(area, part, "factory", "stores", _factories(), _factory_kwh(year), FACTORY_PARTIES))
+        each = _factories() // len(OPEN_HOURS)
+        for opens, _ in OPEN_HOURS:
+            parts.append(_sites(area, part, f"factory-{opens}", "stores", each, _factory_kwh(year), FACTORY_PARTIES))
         left = SOLAR_MW[year][row] - part * _homes_with_pv() * PV_KW / 1_000
         supply.append(f"""
 [[mall]]
@@ -188,16 +193,15 @@ def _factory_kwh(year: int) -> int:
 
 def _sites(area: str, part: float, name: str, group: str, sites: int, kwh: int, parties: int) -> str:
     """One kind of site in an area; `part` is the area's part of the nation's demand."""
-    note = NOTES.get(name, "factories and all other use: sites left of 50 million (paper 3.2)")
-    energy = "what is left of the area's published demand" if name == "factory" else _ENERGY[name]
+    kind = name if name in NOTES else name.partition("-")[0]
     return f"""
 [[{group}]]
-name = "{name}-{area}"          # {note}
+name = "{name}-{area}"          # {NOTES[kind]}
 area = "{area}"
 count = {parties}                     # assumption: parties that stand for all
 weight = {round(part * sites / parties)}  # assumption: {sites:,} in the nation, by the area's part of demand
-load_kwh_year = {kwh}.0  # {energy}
-{_DEVICES[name]}"""
+load_kwh_year = {kwh}.0  # {_ENERGY[kind]}
+{_DEVICES[kind]}{_HOURS.get(name, "")}"""
 
 
 _COST = "fitted on 2018-10 to 2021-03: FITTED in experiments/japan_model.py, in fewer steps"
@@ -206,6 +210,7 @@ _ENERGY = {
     "store": "published store figures lie between 164,000 and 173,000 kWh a year",
     "shop": "assumption: five homes, as in town",
     "office": "assumption: so that all but homes and factories use 245 TWh",
+    "factory": "what is left of the area's published demand",
 }
 _HOME = """size_spread = [0.7, 1.3]        # assumption, as in town
 load_noise = 0.4                # assumption, as in town
@@ -228,14 +233,17 @@ closed_part = 0.25              # assumption, as in town
 """,
     "office": """size_spread = [0.5, 1.5]        # assumption
 load_noise = 0.1                # assumption
-open_hours = [8.0, 20.0]        # assumption
-closed_part = 0.35              # assumption
+closed_part = 0.45              # assumption
 """,
     "factory": """size_spread = [0.5, 1.5]        # assumption
 load_noise = 0.1                # assumption
-open_hours = [8.0, 18.0]        # assumption
-closed_part = 0.75              # assumption: most run around the clock
+closed_part = 0.85              # assumption: most run around the clock
 """,
+}
+_HOURS = {
+    f"{kind}-{opens}": f"open_hours = [{opens}.0, {closes}.0]  # assumption: a quarter of them\n"
+    for kind in ("office", "factory")
+    for opens, closes in OPEN_HOURS
 }
 _OUTPUT = "as many as give the area's output of the year (SOLAR_MW in envs/japan_nine.py)"
 _FIRST = """# Written by `python -m experiments.japan_scenarios` from the tables of envs/japan_nine.py and the

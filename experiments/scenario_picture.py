@@ -7,7 +7,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from agents.fleet import Role
+from agents.fleet import ROLE_NAMES, Role
+from envs.groups import StoresSpec
 from envs.opening import open_world
 from envs.scenario_schema import LineSpec, Scenario
 from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, RED, SKY, STYLE
@@ -19,6 +20,8 @@ DAYS = 2
 BROWN = "#8C564B"
 MEGA_KW = 10_000
 """Power from which a line is written in MW."""
+GIGA_KW = 10_000_000
+"""Power from which a load is drawn in GW."""
 FEW = 4
 """Areas up to which a map has room for names beside the points, and for names of lines."""
 PLACES = {
@@ -65,14 +68,16 @@ def draw_days(scenario: Scenario) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 6.8 if moving else 4.8), layout="constrained")
         axes = figure.subplots(3 if moving else 2, 1, sharex=True, squeeze=False)[:, 0]
-        for role, name, colour in ((Role.STORE, "load of stores", SKY), (Role.HOME, "load of homes", BLUE)):
+        unit, per = _unit(episode.load_wh[0].sum(0).max() * KW_PER_WH)
+        buyers = "load of buyers" if any(group.whole_area for group in scenario.stores) else "load of stores"
+        for role, name, colour in ((Role.STORE, buyers, SKY), (Role.HOME, "load of homes", BLUE)):
             load = episode.load_wh[0, fleet.role == role, :slots].sum(0) * KW_PER_WH
             if load.any():
-                axes[0].stairs(load, hours, baseline=None, color=colour, linewidth=1.6, label=name)
+                axes[0].stairs(load / per, hours, baseline=None, color=colour, linewidth=1.6, label=name)
         sun = episode.solar_wh[0, :, :slots].sum(0) * KW_PER_WH
-        axes[0].stairs(sun, hours, color=ORANGE, fill=True, alpha=0.45, label="solar")
+        axes[0].stairs(sun / per, hours, color=ORANGE, fill=True, alpha=0.45, label="solar")
         axes[0].set_title("Load and solar of all parties")
-        axes[0].set_ylabel("kW")
+        axes[0].set_ylabel(unit)
         for row, area in enumerate(scenario.areas):
             price = episode.outside[0, row, :slots] / MJPY_PER_JPY
             # areas often share a price: the first is drawn wider, so that it shows below the others
@@ -117,6 +122,13 @@ def _draw_line(axis: Any, line: LineSpec, small: bool) -> None:
     )  # fmt: skip
 
 
+def _unit(most_kw: float) -> tuple[str, int]:
+    """Unit of a load, and how many kW it is."""
+    if most_kw >= GIGA_KW:
+        return "GW", 1_000_000
+    return ("MW", 1_000) if most_kw >= MEGA_KW else ("kW", 1)
+
+
 def _power(line: LineSpec) -> str:
     """Capacity of a line in words, one number for each direction where they differ, with the lowest level."""
     unit, per = ("MW", 1_000) if max(line.forward_kw, line.backward_kw) >= MEGA_KW else ("kW", 1)
@@ -129,15 +141,34 @@ def _power(line: LineSpec) -> str:
 def _write_parties(axis: Any, scenario: Scenario) -> None:
     axis.axis("off")
     axis.set_title("Who is there")
-    counts = count_parties(scenario)
+    counts, sites = count_parties(scenario), _sites(scenario)
     rows = [
-        (area, [f"{n:,} {_plural(role, n)}" for where, role, n in counts if where == area]) for area in scenario.areas
+        (area, [_who(role, n, sites.get((area, role), n)) for where, role, n in counts if where == area])
+        for area in scenario.areas
     ]
     for place, (area, texts) in enumerate(rows):
         top = 1 - (place + 0.2) / max(len(rows), 5)
         words = {"va": "top", "transform": axis.transAxes, "linespacing": 1.35}
         axis.text(0, top, area, color=COLOURS[place], fontweight="bold", **words)
         axis.text(0.28, top, "\n".join(_wrapped(texts)), **words)
+
+
+def _sites(scenario: Scenario) -> dict[tuple[str, str], int]:
+    """Homes and stores that the parties of an area stand for, by area and role; none where one buys for all."""
+    found: dict[tuple[str, str], int] = {}
+    for role, groups in ((Role.HOME, scenario.homes), (Role.STORE, scenario.stores)):
+        for group in groups:
+            key = group.area, ROLE_NAMES[role]
+            whole = isinstance(group, StoresSpec) and group.whole_area
+            found[key] = 0 if whole else found.get(key, 0) + group.count * group.weight
+    return found
+
+
+def _who(role: str, parties: int, sites: int) -> str:
+    """So many of a role in words; with how many parties they trade, where these are fewer."""
+    if not sites:
+        return f"{parties:,} {'buyers' if parties != 1 else 'buyer'} for all"
+    return f"{sites:,} {_plural(role, sites)}" + (f" as {parties:,}" if sites != parties else "")
 
 
 def _plural(role: str, count: int) -> str:
