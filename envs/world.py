@@ -6,7 +6,7 @@ recorded, never in the trip. State lies in dense columns over (worlds, parties, 
 worlds run in lockstep, each from its own midnight.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,8 @@ from ledger.encoding import ABSENT, canonical_json
 from ledger.keeper import Keeper, Mode, Worlds, open_keeper
 from ledger.reasons import ObservationLog
 from ledger.rules import Rules
+from ledger.segment_store import SegmentStore
+from ledger.store import LogStore
 from market.contracts import label_sources, no_contracts
 from market.design import MarketDesign
 from market.errors import ConfigError
@@ -154,6 +156,8 @@ class World:
         self.key = seed - worlds
         # where a run with a full ledger keeps what the parties saw; set by who opens the world
         self.observations: ObservationLog | None = None
+        # where its blocks go; who opens the world may resume a run that was stopped
+        self.open_store: Callable[[Path], LogStore] = SegmentStore
         self._blanks: dict[Role, Floats] = {}
         self._memories: dict[Role, Memory] = {}
         self._quoted: dict[Role, Quote] = {}
@@ -209,7 +213,7 @@ class World:
             np.moveaxis(self.episode.outside[..., : self.slots], 1, 2),
             opening=self._opening,
         )
-        return open_keeper(self.mode, worlds, self.folder, self.external)
+        return open_keeper(self.mode, worlds, self.folder, self.external, self.open_store)
 
     def _ring(self) -> int:
         """Slots that can have contracts at one time: from the current one to the last open one, or all of them."""

@@ -30,7 +30,8 @@ class Verbs(TyperGroup):
             typer.echo(f"digitalgrid: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            typer.echo("\ndigitalgrid: stopped; finished parts are kept, train and evaluate take --resume", err=True)
+            takers = "train, evaluate and simulate --ledger full take --resume"
+            typer.echo(f"\ndigitalgrid: stopped; finished parts are kept, {takers}", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 
@@ -84,10 +85,12 @@ def simulate(
     private: Annotated[
         str | None, typer.Option(help="K/N: orders of an auction stay sealed until K of N administrators open them.")
     ] = None,
+    resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Run a market for some days and print every role's energy and money.
 
+    With --ledger full a run that was stopped goes on with --resume and its --out, behind its last sealed block.
     Example: `digitalgrid simulate urawa-misono --design spot --days 2 --policy home=markup:0.5`
     """
     from envs.scenario import parse_override
@@ -95,7 +98,8 @@ def simulate(
     from experiments.runs import check_free
     from experiments.screen import console
 
-    check_free(out)
+    if not resume:
+        check_free(out)
     order = verb.make_order(
         scenario,
         design,
@@ -109,7 +113,7 @@ def simulate(
         worlds=worlds,
         private=private,
     )
-    result = _with_progress("simulating", lambda progress: verb.simulate(order, out, progress))
+    result = _with_progress("simulating", lambda progress: verb.simulate(order, out, progress, resume))
     if as_json:
         _print_json(result.metrics() | {"folder": str(result.folder)})
     else:

@@ -5,6 +5,7 @@ honest; a longer run cannot avoid the weeks of training, and says how many of it
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,12 @@ from experiments.metrics import (
     say_long,
 )
 from experiments.privacy import describe_privacy, parse_private, say_privacy
+from experiments.resuming import hold_ledger, reopen_run
 from experiments.runs import FORMAT, RunFolder, check_free, code_version, create_run
 from experiments.statement import HEADER as CONTRACT_HEADER
 from experiments.statement import contract_rows
 from experiments.trace import Trace, TraceRecorder, write_trace
 from ledger.keeper import Mode
-from ledger.reasons import ObservationLog
 from ledger.sealed_desk import Tally
 from market.design import MarketDesign, find_design
 from market.errors import ConfigError
@@ -310,18 +311,16 @@ def make_order(
     return Order(resolved, rules, year, by_role, dict(policies or {}), dict(settings or {}), days, seed, worlds, mode)
 
 
-def simulate(order: Order, out: Path | None = None, progress: Progress | None = None) -> Simulation:
-    """Run an order and write its run folder."""
-    check_free(out)
-    run = create_run(out, f"{order.scenario.name}-{order.design.name}")
-    run.write_json("config", order.config())
-    world = order.world(run.ledger if order.ledger == "full" else None)
-    if order.ledger == "full":
-        world.observations = ObservationLog(run.observations)
-    world.reset()
-    played = run_episode(world, progress)
-    if world.observations is not None:
-        world.observations.close()
+def simulate(
+    order: Order, out: Path | None = None, progress: Progress | None = None, resume: bool = False
+) -> Simulation:
+    """Run an order and write its run folder; with `resume` go on with the run that was stopped in `out`."""
+    run = reopen_run(out, order.config()) if resume else _begin_run(order, out)
+    is_signed = order.ledger == "full"
+    world = order.world(run.ledger if is_signed else None)
+    with hold_ledger(world, run, resume) if is_signed else nullcontext():
+        world.reset()
+        played = run_episode(world, progress)
     result = Simulation(
         order=order,
         roles=measure_roles(world),
@@ -338,6 +337,13 @@ def simulate(order: Order, out: Path | None = None, progress: Progress | None = 
     )
     _write(result, world, run)
     return result
+
+
+def _begin_run(order: Order, out: Path | None) -> RunFolder:
+    check_free(out)
+    run = create_run(out, f"{order.scenario.name}-{order.design.name}")
+    run.write_json("config", order.config())
+    return run
 
 
 @dataclass(frozen=True)

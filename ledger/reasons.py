@@ -38,16 +38,19 @@ def name_observation(data: bytes) -> bytes:
 class ObservationLog:
     """Appends the observations of each step to a file, a new one unless `resume`; raises DataError when it cannot.
 
-    With `resume` it goes on behind the last whole step of a file that is there: what a crash left unfinished is cut.
+    With `resume` it goes on behind the last whole step of a file that is there, one of `kept`: what a crash left
+    unfinished is cut.
     """
 
     def __init__(self, path: Path, resume: bool = False) -> None:
-        self._path = path
+        self._path, self.kept = path, 0
         self._file: BinaryIO
         try:
             if resume and path.is_file() and path.stat().st_size:
                 self._file = path.open("r+b")
-                self._file.truncate(_whole(self._file.read(), path.name))
+                edges = _whole(self._file.read(), path.name)
+                self._file.truncate(edges[-1])
+                self.kept = len(edges) - 1
                 self._file.seek(0, os.SEEK_END)
             else:
                 self._file = path.open("wb" if resume else "xb")
@@ -105,17 +108,17 @@ def read_observations(path: Path) -> Iterator[bytes]:
         yield from _cut(step, 0, path.name)
 
 
-def _whole(data: bytes, where: str) -> int:
-    """Bytes up to the end of the last whole step; raises DataError where it is another file."""
+def _whole(data: bytes, where: str) -> list[int]:
+    """Where each whole step of a file begins, and the last one ends; raises DataError where it is another file."""
     if data[: len(MAGIC)] != MAGIC:
         raise DataError("not a file of observations of this version", where=where, do="move it away")
-    at = len(MAGIC)
-    while at + _LENGTH.size <= len(data):
-        end = at + _LENGTH.size + _LENGTH.unpack_from(data, at)[0]
+    edges = [len(MAGIC)]
+    while edges[-1] + _LENGTH.size <= len(data):
+        end = edges[-1] + _LENGTH.size + _LENGTH.unpack_from(data, edges[-1])[0]
         if end > len(data):
             break
-        at = end
-    return at
+        edges.append(end)
+    return edges
 
 
 def _cut(data: bytes, at: int, where: str) -> Iterator[bytes]:

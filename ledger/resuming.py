@@ -2,11 +2,13 @@
 
 A world is repeatable to the bit (design law 7) and so are signatures of Ed25519 (RFC 8032), so the same run makes the
 same blocks again. Those that are on the disk are compared and not written; the first that is not there is appended.
+What the parties saw is kept the same way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ledger.reasons import ObservationLog
 from ledger.segment_store import SegmentStore
 from ledger.store import Tip, check_next
 from market.errors import LedgerError
@@ -59,3 +61,20 @@ class ResumedStore:
     def close(self) -> None:
         """Wait and let go."""
         self._store.close()
+
+
+class ResumedObservations(ObservationLog):
+    """Observations of a run that is made again: steps that stand in the file are not written a second time.
+
+    They are not compared: the hash in the signed envelope tells an observation that is another.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, resume=True)
+        self._seen = 0
+
+    def add(self, observations: Sequence[bytes]) -> None:
+        """Write the observations of one step, unless it is one of those kept."""
+        self._seen += 1
+        if self._seen > self.kept:
+            super().add(observations)
