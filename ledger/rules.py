@@ -112,8 +112,8 @@ def read_rules(record: dict[str, Any]) -> Rules:
         )
         who = record["accounts"]
         groups = (BalancingGroup(name, area, tuple(rows), rule) for name, area, rows, rule in record.get("groups", ()))
-        parts = (tuple(who[name]) for name in ("parties", "areas", "retailers"))
-        accounts = Accounts(grid, *parts, tuple(groups))
+        names, areas, retailers = (tuple(who[name]) for name in ("parties", "areas", "retailers"))
+        accounts = Accounts(grid, names, areas, retailers, tuple(groups))
         certified = tuple(record.get("certified", ()))
         if len(certified) not in (0, accounts.parties):
             raise ValueError("certified is not one number a party")
@@ -126,7 +126,7 @@ def read_rules(record: dict[str, Any]) -> Rules:
             record["slots"],
             SlotCalendar(record["minutes"]),
             certified,
-            tuple(_read_agreed(one) for one in record.get("agreed", ())),
+            tuple(_read_agreed(one, accounts.parties) for one in record.get("agreed", ())),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError(
@@ -134,9 +134,12 @@ def read_rules(record: dict[str, Any]) -> Rules:
         ) from error
 
 
-def _read_agreed(record: dict[str, Any]) -> LongContract:
+def _read_agreed(record: dict[str, Any], parties: int) -> LongContract:
     pairs = {name: tuple(tuple(row) for row in record[name]) for name in ("sellers", "wanted_wh")}
-    return LongContract(**{**record, **pairs, "buyers": tuple(record["buyers"])})
+    one = LongContract(**{**record, **pairs, "buyers": tuple(record["buyers"])})
+    if not all(0 <= row < parties for row in (*one.buyers, *(row for row, _ in one.sellers))):
+        raise ValueError("a long contract names an unknown party")
+    return one
 
 
 def calendar_bytes(capacity_wh: Int, outside: Int) -> bytes:

@@ -16,6 +16,7 @@ contract, so the three rules are assumptions.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -38,7 +39,8 @@ class BalancingGroup:
     allocation: AllocationRule
 
     def __post_init__(self) -> None:
-        if self.allocation not in ALLOCATIONS or list(self.members) != sorted(set(self.members)):
+        in_order = all(first < second for first, second in pairwise((-1, *self.members)))
+        if self.allocation not in ALLOCATIONS or not in_order:
             raise ValueError(f"balancing group {self.name!r} has an unknown rule or members out of order")
 
 

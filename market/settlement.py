@@ -119,11 +119,12 @@ class Accounts:
     groups: tuple[BalancingGroup, ...] = ()
 
     def __post_init__(self) -> None:
-        seen = list(self.retailer)
+        seen = set(self.retailer)
         for group in self.groups:
-            if any(self.party_area[row] != group.area for row in group.members) or set(seen) & set(group.members):
+            strange = any(self.party_area[row] != group.area or row in seen for row in group.members)
+            if strange or not 0 <= group.area < len(self.grid.areas):
                 raise ValueError(f"balancing group {group.name!r} has a member of another area, group, or a retailer")
-            seen += group.members
+            seen.update(group.members)
 
     @property
     def parties(self) -> int:

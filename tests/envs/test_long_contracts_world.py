@@ -1,5 +1,6 @@
 """Long contracts in a world: expected loads, positions, money, ledger, outages, and what a file may not say."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from envs.public_year import public_year
 from envs.scenario import load_scenario
 from envs.world import World
 from ledger.audit import verify
+from ledger.encoding import canonical_json
 from ledger.keys import simulation_chain_id, simulation_signer
 from ledger.records import Members
 from ledger.replay import Replay
-from ledger.rules import FORMAT_OF_AGREED, genesis_bytes, read_genesis
+from ledger.rules import FORMAT_OF_AGREED, genesis_bytes, read_genesis, read_rules
 from market.contracts import CONTRACT_WIRE
 from market.errors import ConfigError, LedgerError
 from market.slots import HALF_HOURS
@@ -183,3 +185,22 @@ def test_rules_with_another_order_of_long_contracts_are_other_rules() -> None:
     twice = replace(world.rules, agreed=(*world.rules.agreed, replace(world.rules.agreed[0], price=1)))
     turned = replace(twice, agreed=twice.agreed[::-1])
     assert twice.text != turned.text
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ("groups", [["sp", 0, [99], "own"]]),
+        ("groups", [["sp", 0, [-1], "own"]]),
+        ("groups", [["sp", 0, [0], "even"]]),
+        ("agreed", [{"buyers": [99], "price": 1, "sellers": [[11, 5]], "wanted_wh": [[1]] * 12}]),
+        ("agreed", [{"buyers": [-1], "price": 1, "sellers": [[11, 5]], "wanted_wh": [[1]] * 12}]),
+        ("agreed", [{"buyers": [5], "price": 1, "sellers": [[11, 5]]}]),
+    ],
+)
+def test_rules_that_do_not_hold_together_are_refused(part: str, wrong: object) -> None:
+    """Unknown parties, unknown rules and missing parts in a genesis are one line, not a wrong settlement."""
+    record = json.loads(begin({}).rules.text)
+    assert read_rules(record).text == canonical_json(record).decode()
+    with pytest.raises(LedgerError, match="rules cannot be read"):
+        read_rules(record | {part: wrong})

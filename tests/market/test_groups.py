@@ -144,6 +144,7 @@ def test_a_group_must_fit_the_accounts() -> None:
     accounts = accounts_with("own")
     for groups in (
         (BalancingGroup("sp", 1, (0,), "own"),),
+        (BalancingGroup("sp", 1, (), "own"),),
         (BalancingGroup("sp", 0, (0, 4), "own"),),
         (BalancingGroup("sp", 0, (0, 1), "own"), BalancingGroup("other", 0, (1,), "own")),
     ):
@@ -151,6 +152,8 @@ def test_a_group_must_fit_the_accounts() -> None:
             replace(accounts, groups=groups)
     with pytest.raises(ValueError, match="unknown rule or members out of order"):
         BalancingGroup("sp", 0, (1, 0), "own")
+    with pytest.raises(ValueError, match="members out of order"):
+        BalancingGroup("sp", 0, (-1, 2), "own")
 
 
 def test_a_party_finds_its_group() -> None:
