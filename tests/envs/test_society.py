@@ -72,6 +72,22 @@ def test_agents_are_windows_on_the_rows_of_the_world() -> None:
     assert (home.last_reading_wh, home.last_deviation_wh, home.money_jpy) == (0, 0, 0.0)
 
 
+def test_homes_and_units_show_their_devices() -> None:
+    """A home shows what its car and its tanks hold, a unit whether it runs; none of it can be set."""
+    scenario = load_scenario("urawa-misono", {"homes.vehicle": {}, "homes.water_heater": {}, "thermal.type": "gtcc"})
+    society = Society(3, scenario=scenario, days=1)
+    for _ in range(30):
+        society.step()
+    world, home, unit = society.world, society.agents[1], society.agents[11]
+    assert isinstance(home, Home)
+    assert isinstance(unit, Generator)
+    assert home.vehicle_wh == world.behind.vehicle_wh[0, 1] > 0
+    assert home.tank_wh == world.behind.tank_wh[0, 1] > 0
+    assert [agent.is_on for agent in society.agents[11:15]] == world.behind.is_on[0, 11:15].tolist()
+    with pytest.raises(ConfigError, match="is a window"):
+        home.vehicle_wh = 1
+
+
 def test_every_party_is_an_agent_of_its_kind() -> None:
     """Five homes, five stores, the mall and four thermal units bid; two retailers and two service providers do not."""
     society = Society(3, days=1)
