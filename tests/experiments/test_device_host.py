@@ -220,12 +220,20 @@ def test_devices_are_equal_under_every_design_and_role(design: str, role: str, t
     assert run.ok, (run.first_difference, run.verdict)
 
 
+def test_a_device_knows_the_extras_of_its_battery(policy: PolicyFile, tmp_path: Path) -> None:
+    """Lowest charge, self-discharge and a discharge of its own: the same orders and heads as in the world."""
+    extras = {"lowest": 0.2, "self_discharge": 0.001, "discharge": 0.8, "discharge_kw": 3.0}
+    scenario = load_scenario("urawa-misono", {f"homes.battery.{key}": value for key, value in extras.items()})
+    run = run_device_day(scenario, find_design("dgp"), policy.path, tmp_path / "ledger", party="home-2", days=1, seed=5)
+    assert run.ok, (run.first_difference, run.verdict)
+
+
 def test_what_a_device_cannot_serve_is_refused_before_anything_is_written(policy: PolicyFile, tmp_path: Path) -> None:
-    """Unknown party, other role, perfect or corrected forecast, a lossy link, a horizon beyond its forecast."""
+    """Unknown party, other role, perfect or corrected forecast, a lossy link, a car, a horizon beyond its forecast."""
     folder = tmp_path / "ledger"
-    perfect, corrected, lossy = (
+    perfect, corrected, lossy, driving = (
         load_scenario("urawa-misono", settings)
-        for settings in ({"forecast": "perfect"}, {"forecast_updates": True}, {"link.loss": 0.1})
+        for settings in ({"forecast": "perfect"}, {"forecast_updates": True}, {"link.loss": 0.1}, {"homes.vehicle": {}})
     )
     for scenario, design, party, kind in (
         (SCENARIO, find_design("dgp"), "home-9", ConfigError),
@@ -233,6 +241,7 @@ def test_what_a_device_cannot_serve_is_refused_before_anything_is_written(policy
         (perfect, find_design("dgp"), "home-1", ConfigError),
         (corrected, find_design("dgp"), "home-1", ConfigError),
         (lossy, find_design("dgp"), "home-1", ConfigError),
+        (driving, find_design("dgp"), "home-1", ConfigError),
         (SCENARIO, find_design("dgp").with_horizon(200), "home-1", ConfigError),
     ):
         with pytest.raises(kind):
