@@ -63,7 +63,7 @@ def expected_load(fleet: Fleet, year: PublicYear, name: str, rows: slice) -> Int
     `name` and `rows` are those of the group. Measured loads are averaged over its parties.
     """
     if name in year.load_wh:
-        return year.load_wh[name].sum(1) // (rows.stop - rows.start)
+        return np.asarray(year.load_wh[name].sum(1) // (rows.stop - rows.start))
     cohort = _cohort(_columns_of(fleet), rows.start)
     mean = cohort.mean_wh * (cohort.low_ppm + cohort.high_ppm) // (2 * PPM)
     return mean * _shape_of(cohort, year) // PPM

@@ -248,9 +248,9 @@ def judge_inside(found: Deliveries, name: str) -> list[Inside]:
     for role in SITES:
         own = found.world.fleet.rows(role)
         if len(own):
-            paid = {rule: float(made[:, own].mean() / scale) for rule, (made, _) in money.items()}
+            paid: dict[str, float] = {rule: float(made[:, own].mean() / scale) for rule, (made, _) in money.items()}
             rows.append(Inside(name, ROLE_TITLES[role], float(alone[:, own].mean() / scale), paid))
-    kept = {
+    kept: dict[str, float] = {
         rule: float(made[:, [accounts.provider(g) for g in range(len(accounts.groups))]].sum(1).mean() / scale)
         for rule, (made, accounts) in money.items()
     }

@@ -24,7 +24,8 @@ def draw(study: LongContractStudy) -> Figure:
     sellers = list(dict.fromkeys(row.seller for row in study.rows_found))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12, 6.4), layout="constrained")
-        top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.12))
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.12))
+        top, bottom = halves
         for axis, (design, seller) in zip(
             top.subplots(1, 4, sharey=True), [(d, s) for d in DESIGNS for s in sellers], strict=True
         ):

@@ -101,7 +101,7 @@ def test_what_cannot_be_a_long_contract_is_misuse() -> None:
     one = draw(np.random.default_rng(0))
     for wrong in ({"wanted_wh": one.wanted_wh[1:]}, {"wanted_wh": ((-1,),) * 12}, {"price": 1 << 24}):
         with pytest.raises(ValueError, match="twelve months"):
-            replace(one, **wrong)  # type: ignore[arg-type]
+            replace(one, **wrong)
     for nobody in ({"buyers": ()}, {"sellers": ()}):
         with pytest.raises(ValueError, match="has sellers, buyers"):
             replace(one, **nobody)  # type: ignore[arg-type]
