@@ -74,7 +74,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Played]:
 
 
 def test_the_order_of_transactions_fixes_the_chain(signed: tuple[Path, Played]) -> None:
-    """Paper 1.1 [2, 3]: hashes are linked: the same transactions in the same order give the same chain, others not."""
+    """Paper 1.1 and 2.1 [2, 3, 34]: hashes are linked: the same transactions give the same chain, others not."""
     _, run = signed
     head = run.world.keeper.content_heads
     assert play("dgp", "truthful", 1, 3).world.keeper.content_heads == head
@@ -106,7 +106,7 @@ def test_a_copy_that_differs_from_the_others_is_known_by_its_head(signed: tuple[
 
 
 def test_inputs_program_and_result_are_kept_and_can_be_run_again(signed: tuple[Path, Played]) -> None:
-    """Paper 2.2 [40, 41, 43]: matching, prices and bills are derived anew and equal what was recorded."""
+    """Paper 1.1 and 2.2 [6, 40, 41, 43]: matching, prices and bills are derived anew and equal what was recorded."""
     folder, run = signed
     verdict = verify(folder)
     assert verdict.ok, verdict.lines
@@ -157,7 +157,7 @@ def test_a_contract_says_when_how_much_at_what_price_from_whom_to_whom() -> None
 
 
 def test_the_counterparty_changes_every_half_hour_and_the_supply_goes_on() -> None:
-    """Paper 1.3 and 1.4 [14, 16, 19]: a store's suppliers differ between slots, its demand plan is covered in all."""
+    """Paper 1.2 to 1.4 [9, 14, 16, 19]: a store buys all; its suppliers differ between slots, its plan is covered."""
     run = play("dgp")
     store = int(run.world.fleet.rows(Role.STORE)[0])
     bought = run.contracts[(run.contracts["buyer"] == store) & (run.contracts["world"] == 0)]
@@ -223,7 +223,7 @@ def test_the_flow_of_a_future_slot_is_known_from_its_contracts() -> None:
 
 
 def test_a_full_line_splits_the_market_into_two_prices() -> None:
-    """Paper 1.4 [21]: 市場分断; where capacity is short each area has its own price, where it is not, one."""
+    """Paper 1.2 and 1.4 [10, 21]: 市場分断 in `spot`; where capacity is short each area has its own price, else one."""
     orders = np.concatenate([order(Side.BUY, 0, 0, 1_000, 20_000, 1), order(Side.SELL, 1, 1, 1_000, 8_000, 2)])
     orders = np.concatenate([orders, order(Side.SELL, 2, 0, 1_000, 15_000, 3)])
     spot, now = find_design("spot"), np.array([1_000])
@@ -290,7 +290,7 @@ def test_committed_flow_and_full_slots_can_be_asked_for_the_whole_year_ahead() -
 
 
 def test_a_dgc_forecasts_prices_and_orders() -> None:
-    """Paper 1.4 [24]: forecast demand, decide the quantity, compute a desirable price, place the buy order."""
+    """Paper 1.4 [23, 24]: forecast demand, decide the quantity, compute a desirable price, place the buy order."""
     world = open_world(design="dgp", days=1, seed=3, ledger="off")
     world.reset()
     view = world.view(Role.STORE)
@@ -346,7 +346,7 @@ def test_generators_see_the_buy_orders_they_answer() -> None:
 
 
 def test_a_year_of_half_hours_is_open_at_once() -> None:
-    """Paper 1.4 [28]: 48 x 365 slots; the farthest takes an order and trades, the one beyond refuses."""
+    """Paper 1.4 and 3.2 [28, 49]: 48 x 365 slots; the farthest takes an order and trades, the one beyond refuses."""
     year = DGP.with_horizon(48 * 365)
     assert HALF_HOURS.year == year.horizon == 17_520
     now, gate = np.array([1_000]), HALF_HOURS.gate
@@ -434,7 +434,7 @@ def test_small_sources_join_by_their_own_orders() -> None:
 
 
 def test_buyer_pays_and_seller_is_paid_through_the_collection_agent() -> None:
-    """Paper 4.1 [66]: 収納代行; what the agent takes in it pays out: its account is zero after every slot."""
+    """Paper 1.3 and 4.1 [17, 66]: 収納代行; what the agent takes in it pays out: its account is zero each slot."""
     for design in ("dgp", "call", "spot", "retail"):
         run = play(design)
         agent = run.world.accounts.row("collection")
@@ -447,7 +447,7 @@ def test_buyer_pays_and_seller_is_paid_through_the_collection_agent() -> None:
 
 
 def test_each_retailer_and_generator_states_a_plan_and_its_deviation_costs() -> None:
-    """Paper 4.2 [67, 69]: deviation of the meter from the plan is imbalance with penalty, for demand and supply."""
+    """Paper 3.1 and 4.2 [46, 67, 69]: deviation of meter from plan is imbalance with penalty, for demand and supply."""
     run = play("dgp", "dice")
     parties = run.world.fleet.count
     for t, (step, before) in enumerate(zip(run.steps, run.before, strict=True)):
@@ -480,7 +480,7 @@ def test_plans_are_sent_monthly_weekly_daily_and_at_the_gate() -> None:
 
 
 def test_each_metered_renewable_kilowatt_hour_is_certified_once() -> None:
-    """Paper 1.4 [32]: the meters of a day's PV surplus issue certificates, sent twice or not; a store retires some."""
+    """Paper 1.4 and 2.2 [32, 42]: the meters of a day's PV surplus issue certificates once; a store retires some."""
     run = play("dgp")
     mall = int(run.world.fleet.rows(Role.SOLAR)[0])
     store = int(run.world.fleet.rows(Role.STORE)[0])
