@@ -423,6 +423,37 @@ def test_no_home_offers_more_than_its_interchange_carries() -> None:
     assert max(energy for (_, party, _), energy in net.items() if party < 5) <= 3_750
 
 
+def test_what_a_home_delivers_keeps_the_interchange_and_the_contract() -> None:
+    """Paper 3.3 [57, 58]: a home's router passes 7.5 kW whatever was planned; PV gives only what is contracted."""
+    settings = {"homes.pv_kw": 20.0, "homes.limit_delivery": True}
+    bound = open_world(load_scenario("urawa-misono", settings), "dgp", seed=3, days=1, ledger="off")
+    strict = open_world(load_scenario("urawa-misono", {"homes.curtail_to_contract": True}), "dgp", seed=3, days=1)
+    least = []
+    for world in (bound, strict):
+        world.reset()
+        while world.t < world.slots:
+            world.step()
+            if world is bound:
+                least.append(int(world.reading_wh[:, :5].min()))
+            else:
+                assert (world.reading_wh[:, :5] >= np.minimum(world.plan_wh[:, :5, world.t - 1], 0)).all()
+    assert min(least) == -3_750
+
+
+def test_cars_and_fuel_cells_are_small_sources_of_a_town() -> None:
+    """Paper 3.2 [51]: car batteries feed homes, fuel cells make electricity behind the meter."""
+    world = open_world(load_scenario("town", {"size": 300}), "dgp", seed=2, days=1, ledger="off")
+    world.reset()
+    fed = made = 0
+    while world.t < world.slots:
+        world.step()
+        assert world.behind.homes
+        point = world.behind.homes.set_point
+        fed, made = fed + np.maximum(-point["vehicle_wh"], 0).sum(), made + point["fuel_cell_wh"].sum()
+    assert fed > 0
+    assert made > 0
+
+
 def test_small_sources_join_by_their_own_orders() -> None:
     """Paper 3.2 [48, 53]: homes and the mall sell without anybody's schedule; their contracts name them as source."""
     run = play("dgp", "truthful", 4)
