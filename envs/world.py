@@ -20,7 +20,7 @@ from agents.metering import read_meter
 from agents.observing import WIDTH, Floats, View, band_fraction_ppm
 from agents.ordering import add_blocks, write_orders
 from agents.policies import TRUTHFUL_POLICY, Stream
-from agents.quoting import Quote, quote
+from agents.quoting import Quote, quote, width_of
 from agents.strategies import Bidder, Memory, Strategy
 from envs.behind_meter import BehindMeter
 from envs.books import Books
@@ -418,7 +418,7 @@ class World:
         Dispatchable parties declare none: their plan is what they sold.
         """
         first, stop = self.open_columns()
-        shape = (self.worlds, self.fleet.count, stop - first)
+        shape = (self.worlds, self.fleet.count, min(stop - first, max(map(width_of, quotes.values()), default=0)))
         wanted, price = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         other: tuple[Int, Int] | tuple[None, None] = (None, None)
         if any(made.other_wh is not None for made in quotes.values()):
@@ -436,7 +436,9 @@ class World:
             if not self.fleet.dispatchable[rows].any():
                 plan[:, rows] = made.plan_wh
         first_open = self.episode.first_slot + first
-        orders = write_orders(wanted, price, self._sight.live, self.fleet.area, first_open, *other, speaks=speaks)
+        orders = write_orders(
+            wanted, price, self._sight.live[:, :, : shape[2]], self.fleet.area, first_open, *other, speaks=speaks
+        )
         blocks = [(self.seats[role].rows, made.blocks) for role, made in quotes.items() if made.blocks is not None]
         if blocks:
             orders = add_blocks(orders, blocks, self.fleet.area, first_open)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments import cli_forecasts, cli_games, cli_groups, cli_link, cli_optimiser
+from experiments import cli_ahead, cli_forecasts, cli_games, cli_groups, cli_link, cli_optimiser
 from experiments.cli_ledger import Administrators, keys_of
 
 statement_app = typer.Typer()
@@ -177,6 +177,7 @@ def add_verbs(app: typer.Typer) -> None:
     app.add_typer(study_app, name="study")
     cli_forecasts.add_verbs(study_app)
     cli_games.add_verbs(study_app)
+    cli_ahead.add_verbs(study_app)
     cli_groups.add_verbs(study_app)
     cli_link.add_verbs(study_app)
     cli_optimiser.add_verbs(study_app)

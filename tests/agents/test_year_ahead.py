@@ -52,16 +52,17 @@ def energy_of(contracts: Table, first: int) -> int:
 
 def test_a_signed_world_with_blocks_is_derived_again_by_the_audit(tmp_path: Path) -> None:
     """Admitted blocks, contracts and postings follow from the envelopes' bytes; digest mode has the same head."""
-    full = opened(days=2, ledger="full", folder=tmp_path / "ledger")
-    steps = played(full)
+    full = opened(days=3, ledger="full", folder=tmp_path / "ledger")
+    steps = played(full, 8)
+    full.keeper.close()
     heads = sum(int((step.given["kind"] == Kind.BLOCK).sum()) for step in steps)
     traded = np.concatenate([step.contracts for step in steps])
     assert heads > 0
     assert (np.maximum(traded["buy_reference"], traded["sell_reference"]) >= 1 << 31).any()
     verdict = verify(tmp_path / "ledger", full.keeper.chain_head)
     assert verdict.ok, verdict.lines
-    digest = opened(days=2)
-    played(digest)
+    digest = opened(days=3)
+    played(digest, 8)
     assert digest.keeper.content_heads == full.keeper.content_heads
 
 
