@@ -36,7 +36,7 @@ def _draw_coverage(axis: Any, study: YearAheadStudy) -> None:
         bounds = [(part.low, part.high) for part in result.coverage]
         if all(low is not None and high is not None for low, high in bounds):
             low, high = (np.array(side, np.float64) * 100 for side in zip(*bounds, strict=True))
-            axis.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
+            axis.fill_between(places, low, high, step="mid", color=colour, alpha=0.2, linewidth=0)
         axis.step(places, mean, where="mid", color=colour, linewidth=2, label=f"share {result.share:g}")
     axis.set_xticks(places, [str(lead) if lead else "gate" for lead in study.leads])
     axis.invert_xaxis()
