@@ -47,7 +47,7 @@ ACTION: tuple[ActionField, ...] = (
     ActionField("battery", "a<0: share of the surplus without room sold, not charged; a>0: of spare energy discharged"),
 )
 ACTIONS = len(ACTION)
-EVERY_SLOT = np.iinfo(np.int64).max
+EVERY_SLOT = 1 << 62
 """Width of a quote that leaves no live order as it is."""
 TRUTHFUL: tuple[float, float, float, float] = (-1.0, -1.0, -1.0, 0.0)
 
@@ -79,7 +79,7 @@ def width_of(made: Quote) -> int:
     """Open slots from the first on that a quote says anything about."""
     if made.speaks is None:
         return EVERY_SLOT
-    return max(made.wanted_wh.shape[-1], int(made.speaks.max(initial=0)))
+    return max(int(made.wanted_wh.shape[-1]), int(made.speaks.max(initial=0)))
 
 
 def quote(view: View, action: Floats, design: MarketDesign) -> Quote:
