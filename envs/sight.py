@@ -157,7 +157,7 @@ class Sight:
 
     def net_forecast(self, rows: slice) -> Int:
         """Forecast net energy (worlds, parties, reach) [Wh] as it can be made now, planned devices included."""
-        world, net = self._world, self._forecast(rows)
+        world, net = self._world, self.forecast(rows)
         return world.behind.add_schedule(world.t, net, rows, self._prices) if world.behind.homes else net
 
     def make_schedule(self) -> None:
@@ -165,8 +165,8 @@ class Sight:
         if self._world.behind.homes:
             self.view(Role.HOME)
 
-    def _forecast(self, rows: slice) -> Int:
-        """Forecast load less PV."""
+    def forecast(self, rows: slice) -> Int:
+        """Forecast load less PV (worlds, parties, reach) [Wh]."""
         world = self._world
         lag = world.scenario.meter.lag_slots
         if world.scenario.forecast == "perfect" or (self._reach <= AHEAD and lag <= READING_LAG):

@@ -44,8 +44,37 @@ def study_retrade(
     _show(result, as_json)
 
 
+def study_forecasts(
+    scenario: Name = "urawa-misono",
+    data: Data = None,
+    seeds: Seeds = 1,
+    seed: Seed = 10_000,
+    sites: Sites = 100,
+    days: Annotated[int, typer.Option(min=3, max=7, help="Days of each world; the first two are not counted.")] = 7,
+    figures: Figures = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how far forecasts miss, by model, role and lead, with and without the newest readings.
+
+    Example: `digitalgrid study forecasts --seeds 2 --figures pictures`
+    """
+    from experiments.forecast_study import study_forecasts as verb
+    from experiments.screen import with_progress
+
+    if figures:
+        from experiments.forecast_picture import save_pictures
+        from experiments.lead_time_picture import check_folder
+
+        check_folder(figures)
+    result = with_progress("playing", lambda progress: verb(scenario, data, seeds, seed, sites, days, progress))
+    if figures:
+        save_pictures(result, figures)
+    _show(result, as_json)
+
+
 def add_verbs(study_app: typer.Typer) -> None:
     """Put the studies beside the others."""
+    study_app.command("forecasts")(study_forecasts)
     study_app.command("retrade")(study_retrade)
 
 
