@@ -6,7 +6,7 @@ honest; a longer run cannot avoid the weeks of training, and says how many of it
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from envs.scenario_schema import Scenario
 from envs.world import World
 from experiments.area_prices import report_areas
 from experiments.curtailments import CURTAILMENT_HEADER, curtailment_rows
+from experiments.gate_forecast import GateError, GateForecasts, say_errors
 from experiments.metrics import (
     Measures,
     Totals,
@@ -136,6 +137,7 @@ class Simulation:
     trace: Trace
     contracts: Table
     outages: list[Announced]
+    forecasts: tuple[GateError, ...]
     first_slot: int
     content_heads: tuple[str, ...]
     chain_head: str | None
@@ -187,6 +189,7 @@ class Simulation:
             "curtailed_contracts": len(self.curtailed),
             "curtailed_kwh": self.curtailed_kwh,
             "paid_for_outages_jpy": self.paid_for_outages_jpy,
+            "gate_forecast": [asdict(row) for row in self.forecasts],
             "refused_by_code": totals.refused,
             "roles": [figures_of(row) for row in self.roles],
             "parties": [figures_of(row) for row in self.parties],
@@ -219,6 +222,7 @@ class Simulation:
             console.print(line, soft_wrap=True)
         refused = ", ".join(f"{code} {count}" for code, count in totals.refused.items()) or "none"
         console.print(f"refused      {refused}")
+        console.print(say_errors(self.forecasts), soft_wrap=True)
         head = f", chain head {self.chain_head}" if self.chain_head else ""
         content = f", content head {self.content_heads[0]}" if self.content_heads else ""
         more = f" and {len(self.content_heads) - 1} more" if len(self.content_heads) > 1 else ""
@@ -329,6 +333,7 @@ def simulate(
         trace=played.trace,
         contracts=played.contracts,
         outages=played.outages,
+        forecasts=played.forecasts,
         first_slot=int(world.episode.first_slot[0]),
         content_heads=tuple(head.hex() for head in world.keeper.content_heads),
         chain_head=world.keeper.chain_head.hex() if world.keeper.chain_head else None,
@@ -351,7 +356,7 @@ class Played:
     """An episode played to its end.
 
     Trace of world 0, its contracts as outages left them, outages of all worlds, refused rows by code (256,), energy
-    cancelled by splitting.
+    cancelled by splitting, and how far forecasts missed at the gate.
     """
 
     trace: Trace
@@ -359,16 +364,18 @@ class Played:
     outages: list[Announced]
     refused: Int
     cancelled_wh: int | None
+    forecasts: tuple[GateError, ...]
 
 
 def run_episode(world: World, progress: Progress | None = None) -> Played:
     """Step a world that was just reset to its end."""
-    recorder = TraceRecorder(world)
+    recorder, forecasts = TraceRecorder(world), GateForecasts(world)
     refused = np.zeros(CODES, np.int64)
     contracts, outages = [_of_first_world(world.keeper.worlds.opening)], list[Announced]()
     splits, cancelled, done = world.design.capacity == "splitting", 0, False
     while not done:
         before = world.flow_wh.copy() if splits else world.flow_wh
+        forecasts.note(world)
         step = world.step()
         recorder.record(step)
         contracts.append(_of_first_world(step.contracts))
@@ -380,7 +387,7 @@ def run_episode(world: World, progress: Progress | None = None) -> Played:
         if progress:
             progress(world.t, world.slots)
     standing = leave_curtailed(join_rows(*contracts), _curtailed(outages))
-    return Played(recorder.finish(), standing, outages, refused, cancelled if splits else None)
+    return Played(recorder.finish(), standing, outages, refused, cancelled if splits else None, forecasts.errors())
 
 
 def longest_days(year: PublicYear) -> int:
