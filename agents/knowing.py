@@ -9,7 +9,7 @@ write the same bytes for the same party and step.
 """
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from agents.devices import Battery
 from agents.observing import DAY, View
 from agents.policies import FixedPolicy, NetworkPolicy, ZeroIntelligence
-from agents.strategies import Bidder
+from agents.strategies import Bidder, Strategy
 from ledger.reasons import NO_REASON, name_policy
 from market.errors import DataError
 from market.settlement import Terms
@@ -54,7 +54,7 @@ def hash_policy(policy: Bidder) -> bytes:
     """How envelopes name a policy: 32 bytes, `NO_REASON` for one that has no name outside its process."""
     if isinstance(policy, NetworkPolicy):
         return _hash_model(policy.model)
-    if isinstance(policy, FixedPolicy | ZeroIntelligence):
+    if isinstance(policy, FixedPolicy | ZeroIntelligence) or (isinstance(policy, Strategy) and policy.is_named):
         return _name_scripted(policy, repr(policy))
     return NO_REASON
 
@@ -66,16 +66,17 @@ def _hash_model(model: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _name_scripted(policy: FixedPolicy | ZeroIntelligence, _spelling: str) -> bytes:
-    """By its spelling too: 0.0 and -0.0 are equal and named differently."""
-    return name_policy(type(policy).__name__, asdict(policy))
+def _name_scripted(policy: Any, _spelling: str) -> bytes:
+    """By its spelling too: 0.0 and -0.0 are equal and named differently. What users type is no part of it."""
+    named = {field.name: getattr(policy, field.name) for field in fields(policy) if field.compare}
+    return name_policy(type(policy).__name__, named)
 
 
-def write_knowledge(view: View) -> list[list[bytes]]:
-    """Bytes of what each party of a view knew, by world and party."""
+def write_knowledge(view: View, slots_ahead: int = 0) -> list[list[bytes]]:
+    """Bytes of what each party of a view knew, by world and party, `slots_ahead` from the gate on if not more."""
     worlds, parties = view.stored_wh.shape
     count, battery = view.position_wh.shape[-1], view.battery
-    reach = min(max(view.gate + DAY, view.open_first + count), view.net_wh.shape[-1])
+    reach = min(max(view.gate + max(DAY, slots_ahead), view.open_first + count), view.net_wh.shape[-1])
     extras = [getattr(battery, name) for name in EXTRAS]
     extras = extras if any(np.any(column) for column in extras) else []
     layout = WITH_EXTRAS if extras else LAYOUT

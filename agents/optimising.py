@@ -15,6 +15,7 @@ plans as if it had none.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,13 +42,19 @@ class Optimising(Strategy):
     hours: float = HOURS
     share: float = SHARE
     name: str = field(default="optimising", compare=False)
+    is_named: ClassVar[bool] = True
+
+    @property
+    def slots_ahead(self) -> int:
+        """The horizon of the plan."""
+        return round(self.hours * 2)
 
     def quote(self, view: View, stream: Stream, design: MarketDesign, memory: Memory) -> Quote:
         """Orders of the open slots by the plan, and the plan of the gate slot."""
         if view.role == THERMAL:
             action = np.array(mark_up(self.share).action, np.float32)
             return quote(view, np.broadcast_to(action, (*view.stored_wh.shape, ACTIONS)), design)
-        ahead = look_ahead(view, design, round(self.hours * 2), round(self.share * PPM))
+        ahead = look_ahead(view, design, self.slots_ahead, round(self.share * PPM))
         plan = best_plan(view.battery, stored_at_gate(view), ahead)
         target = ahead.net_wh + plan.passed_wh
         first = view.open_first - view.gate

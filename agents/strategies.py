@@ -9,7 +9,7 @@ the one way from either kind to a quote.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,14 @@ class Strategy(ABC):
     """Quotes energies and limits of every open slot, for any number of worlds and parties."""
 
     name: str
+    is_named: ClassVar[bool] = False
+    """Whether a quote follows from the view, the dice and the compared fields alone, so that it can be made again from
+    a recorded view: envelopes then name the strategy by those fields (`agents.knowing`)."""
+
+    @property
+    def slots_ahead(self) -> int:
+        """How far from the gate slot it looks, if farther than a day and every open slot; so much is recorded."""
+        return 0
 
     def begin(self, view: View, stream: Stream) -> Memory:
         """Memory at the first step of an episode; nothing unless a strategy says so."""

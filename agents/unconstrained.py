@@ -6,6 +6,7 @@ individually rational band of all other bidders is worth, not a bidder to use.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Unconstrained(Strategy):
     """Truthful energies at random prices."""
 
     name: str = field(default="zero-intelligence-unconstrained")
+    is_named: ClassVar[bool] = True
 
     def quote(self, view: View, stream: Stream, design: MarketDesign, memory: Memory) -> Quote:
         """Limits drawn to the tick inside the design's band, whatever the energy is worth."""

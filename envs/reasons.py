@@ -10,6 +10,7 @@ from agents.fleet import Role
 from agents.knowing import hash_policy, write_knowledge
 from agents.observing import Floats
 from agents.policies import TRUTHFUL_POLICY
+from agents.strategies import Strategy
 from ledger.reasons import name_observation
 
 if TYPE_CHECKING:
@@ -28,11 +29,10 @@ def reasons_of(world: "World", actions: Mapping[Role, Floats] | None) -> Reasons
         return None
     reasons, seen = np.zeros((world.worlds, world.fleet.count, 2, 32), np.uint8), list[bytes]()
     for role in world.roles:
-        rows = world.fleet.rows(role)
+        rows, bidder = world.fleet.rows(role), world.policies.get(role, TRUTHFUL_POLICY)
         if actions is None or role not in actions:
-            decided = hash_policy(world.policies.get(role, TRUTHFUL_POLICY))
-            reasons[:, rows, 0] = np.frombuffer(decided, np.uint8)
-        knowledge = write_knowledge(world.view(role))
+            reasons[:, rows, 0] = np.frombuffer(hash_policy(bidder), np.uint8)
+        knowledge = write_knowledge(world.view(role), bidder.slots_ahead if isinstance(bidder, Strategy) else 0)
         names = b"".join(name_observation(data) for parties in knowledge for data in parties)
         reasons[:, rows, 1] = np.frombuffer(names, np.uint8).reshape(world.worlds, -1, 32)
         seen += [data for parties in knowledge for data in parties]

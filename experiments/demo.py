@@ -120,16 +120,16 @@ def _compare(order: Order, homes: Training, mall: Training) -> Comparison:
 
 def _check_ledgers(order: Order, run: RunFolder, homes: Training, seed: int) -> tuple[Check, ...]:
     """Verify the simulation's ledger, and a day in which a device process bids for the first home."""
-    from experiments.device_host import run_device_day
+    from experiments.device_host import keep_device_day
     from ledger.audit import verify
 
     metrics = run.read_json("metrics")
     verdict = verify(run.ledger, bytes.fromhex(metrics["chain_head"]))
-    device = run_device_day(
+    _, device = keep_device_day(
+        run.path / "device",
         order.scenario,
         order.design,
         homes.policy.path,
-        run.path / "device-ledger",
         days=1,
         seed=seed,
         year=order.year,

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from agents.bidders import find_bidder
 from agents.fleet import Role
 from agents.knowing import hash_policy, read_knowledge
 from agents.observing import NO_QUOTE, OBSERVATION, View, observe
 from agents.ordering import write_orders
-from agents.policies import Policy, Stream, find_policy
-from agents.quoting import quote
+from agents.policies import Stream
+from agents.strategies import Bidder, quotes_of
 from experiments.run_ledger import differs_from_run, ledger_of, nobody
 from experiments.runs import RunFolder, open_run
 from experiments.statement import newest_run
@@ -247,7 +248,7 @@ def explain(
     return Why(story, dict(sorted(sides.items(), reverse=True)), *_describe_market(story))
 
 
-def decide_again(story: Story, party: int, envelope: bytes, data: bytes, policy: Policy) -> Again:
+def decide_again(story: Story, party: int, envelope: bytes, data: bytes, policy: Bidder) -> Again:
     """Let a policy decide on what a party saw, and compare orders and plan with those in its envelope.
 
     `data` are the observation's bytes (`agents.knowing`). Limits and energies come out of the same functions as in the
@@ -256,9 +257,9 @@ def decide_again(story: Story, party: int, envelope: bytes, data: bytes, policy:
     rules, head = story.genesis.rules, decode_heads([envelope])[0]
     view, slot = read_knowledge(data, rules.terms), int(head["slot"])
     stream = Stream(story.genesis.key, np.zeros(1, np.int64), np.array([party]), np.array([slot]))
-    made = quote(view, policy.act(observe(view), stream), rules.design)
+    made = quotes_of(policy, view, stream, rules.design, None)
     area, first = np.array([rules.accounts.party_area[party]]), np.array([slot + view.open_first])
-    rows = write_orders(made.wanted_wh, made.price, view.live, area, first)
+    rows = write_orders(made.wanted_wh, made.price, view.live, area, first, made.other_wh, made.other_price)
     signed = decode_rows([envelope])
     same_rows = to_wire(rows, ORDER_WIRE).tobytes() == to_wire(signed, ORDER_WIRE).tobytes()
     declares = view.role not in (Role.THERMAL, Role.RETAILER)
@@ -275,7 +276,7 @@ def _sign(
     said: Said,
     world: Path,
     folder: RunFolder,
-    known: Mapping[bytes, Policy],
+    known: Mapping[bytes, Bidder],
     administrators: Administrators | None,
 ) -> Signed:
     """One side of the contract, its envelope proved and its decision made again."""
@@ -306,7 +307,7 @@ def _sequencer(world: Path, administrators: Administrators | None, epoch: int) -
 
 
 def _again(
-    story: Story, party: int, said: Said, names: tuple[bytes, bytes], folder: RunFolder, known: Mapping[bytes, Policy]
+    story: Story, party: int, said: Said, names: tuple[bytes, bytes], folder: RunFolder, known: Mapping[bytes, Bidder]
 ) -> Again:
     decided, saw = names
     if NO_REASON in names:
@@ -320,12 +321,12 @@ def _again(
     return decide_again(story, party, said.envelope, data, policy)
 
 
-def _known_policies(folder: RunFolder, given: Sequence[str]) -> dict[bytes, Policy]:
+def _known_policies(folder: RunFolder, given: Sequence[str]) -> dict[bytes, Bidder]:
     """Policies by the hash that envelopes name; a file that is gone is left out unless it was asked for."""
-    known = {hash_policy(policy): policy for policy in (find_policy(text) for text in (*ALWAYS_KNOWN, *given))}
+    known = {hash_policy(policy): policy for policy in (find_bidder(text) for text in (*ALWAYS_KNOWN, *given))}
     for text in folder.read_json("config").get("policies", {}).values():
         try:
-            policy = find_policy(str(text))
+            policy = find_bidder(str(text))
         except DigitalGridError:
             # the envelope's hash says which policy it was; the answer tells how to supply it
             continue

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from agents.bidders import find_bidder
 from agents.fleet import Role
 from agents.knowing import EXTRAS, HEAD, hash_policy, read_knowledge, write_knowledge
 from agents.observing import observe
@@ -88,6 +89,11 @@ def test_policies_are_named_by_what_they_do() -> None:
     assert len(names) == 4
     assert hash_policy(mark_up(0.5)) == hash_policy(mark_up(0.5))
     assert hash_policy(Dice()) == NO_REASON
+    spelt = {hash_policy(find_bidder(text)) for text in ("optimising", "optimising:47", "optimising:47.0,0.9")}
+    assert len(spelt) == 1
+    assert hash_policy(find_bidder("optimising:46")) not in spelt | {NO_REASON}
+    for text in ("zip", "market-maker", "commitment"):
+        assert hash_policy(find_bidder(text)) == NO_REASON
 
 
 def test_the_bytes_are_frozen(world: World) -> None:

@@ -352,3 +352,29 @@ def test_another_runs_content_is_not_believed_behind_an_epoch(named: Named, move
         (folder / "metrics.json").write_text(json.dumps(metrics | part))
         for verb in (["why", "0/3#0", "--run"], ["bill", "home-1", "--run"]):
             assert_one_line(CliRunner().invoke(app, [*verb, str(folder), "--keys", str(moved)]), what)
+
+
+@pytest.mark.parametrize("text", ["optimising", "optimising:30,0.5", "zero-intelligence-unconstrained"])
+def test_strategies_without_memory_are_decided_again_bit_for_bit(text: str, tmp_path: Path) -> None:
+    """The recorded view reaches as far as they look, so each envelope's orders and plan come out again."""
+    order = make_order("urawa-misono", days=1, seed=4, ledger="full", policies={"home": text, "solar": text})
+    run = simulate(order, tmp_path / "run")
+    story, holders, tried = first_story(run, "mall").story, Holders(), 0
+    known = {hash_policy(bidder): bidder for bidder in order.policies.values()}
+    assert NO_REASON not in known
+    seen = {name_observation(data): data for data in read_observations(run.folder / "observations.dgo")}
+    names = order.world().fleet.names
+    for _, kind, body in places(ledger_of(run)):
+        holders.take(kind, body)
+        if kind != RecordType.ENVELOPE:
+            continue
+        envelope, _ = split_envelope(body)
+        head = decode_heads([envelope])[0]
+        if bytes(head["policy"]) in known:
+            party, bidder = names.index(holders.names[bytes(head["key"])]), known[bytes(head["policy"])]
+            again = decide_again(story, party, envelope, seen[bytes(head["observation"])], bidder)
+            assert again.same, (names[party], int(head["slot"]), again.finding)
+            tried += 1
+    homes = sum(name.startswith("home") for name in names)
+    assert tried == (homes + 1) * 48
+    assert all(signed.again.same for signed in first_story(run, "mall").sides.values())
