@@ -122,8 +122,8 @@ def test_every_library_imported_is_known() -> None:
     extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
     names = {re.split(r"[<>=\[; ]", line)[0] for line in [*project["dependencies"], *extras]}
     known = {name.removeprefix("python-").replace("-", "_") for name in names}
-    # matplotlib's and jinja2's own companions
-    known |= set(sys.stdlib_module_names) | set(FLOORS) | {"mpl_toolkits", "markupsafe"}
+    # matplotlib's and jinja2's own companions, and the name scikit-learn is imported by
+    known |= set(sys.stdlib_module_names) | set(FLOORS) | {"mpl_toolkits", "markupsafe", "sklearn"}
     used = {module.split(".")[0] for tree in TREES.values() for module, _ in imports_of(tree)}
     assert used <= known
 
