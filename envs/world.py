@@ -436,9 +436,8 @@ class World:
             if not self.fleet.dispatchable[rows].any():
                 plan[:, rows] = made.plan_wh
         first_open = self.episode.first_slot + first
-        orders = write_orders(
-            wanted, price, self._sight.live[:, :, : shape[2]], self.fleet.area, first_open, *other, speaks=speaks
-        )
+        live = self._sight.live[:, :, : shape[2]]
+        orders = write_orders(wanted, price, live, self.fleet.area, first_open, other[0], other[1], speaks)
         blocks = [(self.seats[role].rows, made.blocks) for role, made in quotes.items() if made.blocks is not None]
         if blocks:
             orders = add_blocks(orders, blocks, self.fleet.area, first_open)

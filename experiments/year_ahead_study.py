@@ -164,7 +164,7 @@ def study_year_ahead(
         made = []
         for draw in range(seeds):
             before = (number * seeds + draw) * steps
-            made.append(play(share, days, seed + draw, lambda t, b=before: progress and progress(b + t, total)))
+            made.append(play(share, days, seed + draw, _shifted(progress, before, total)))
         plays.append(made)
     leads = tuple(lead for lead in LEADS if lead <= days // 2)
     half_hours = np.array([price_of(one, parties_only=False) for one in plays[0]])
@@ -194,6 +194,11 @@ def play(share: float, days: int, seed: int, progress: Callable[[int], object] =
     return Play(
         world, first, contracts, np.stack(read)[first:], world.plan_wh[0, :, first : world.slots].T, np.array(seconds)
     )
+
+
+def _shifted(progress: Progress | None, before: int, steps: int) -> Callable[[int], object]:
+    """Progress of one of several plays."""
+    return (lambda t: progress(before + t, steps)) if progress else (lambda t: None)
 
 
 def judge(share: float, plays: list[Play], leads: tuple[int, ...], half_hours: Any) -> Result:
