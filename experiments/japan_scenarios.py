@@ -22,7 +22,7 @@ from envs.japan_nine import (
     nuclear_mw,
 )
 from envs.scenario import SCENARIO_FOLDER
-from experiments.japan_model import FITTED, MAINTAINED
+from experiments.japan_model import FITTED
 
 STEPS = (8, 12, 6, 3)
 """Units in which an area's coal, gas, oil and pumped storage are offered: half as many as in the backtest."""
@@ -157,11 +157,10 @@ def _plant(area: str, on: date) -> Iterator[str]:
     if nuclear:
         note = "mean output of the calendar year (NUCLEAR_MW in envs/japan_nine.py)"
         yield _units(f"{area}-nuclear", area, [nuclear], [FLOOR_JPY], note, "assumption: runs at any price")
-    out = FITTED.maintained * float(np.mean(MAINTAINED))
     for fuel, steps in enumerate(STEPS):
-        each = round(FLEET_MW[area][fuel] * FITTED.available[fuel] * (1 - out) / steps)
+        each = round(FLEET_MW[area][fuel] * FITTED.available[fuel] / steps)
         costs = FITTED.cost[fuel] * (1 + FITTED.spread[fuel] * np.linspace(-1, 1, steps))
-        note = "assumption: FLEET_MW in envs/japan_nine.py, as far as calibration found it offered"
+        note = "assumption: FLEET_MW in envs/japan_nine.py, as far as calibration found it offered; no planned outages"
         prices = [round(float(cost), 2) for cost in costs]
         yield _units(f"{area}-{FUELS[fuel]}", area, [each] * steps, prices, note, _COST)
 

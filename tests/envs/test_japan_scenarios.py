@@ -89,8 +89,7 @@ def test_each_area_has_a_sun_of_its_own(nine: Scenario, nine_year: PublicYear) -
     assert suns is not None
     assert np.array_equal(suns[:, 2], nine_year.solar_wh_per_kw)
     noon = suns.reshape(-1, 48, 9)[:, 24]
-    likeness = np.corrcoef(noon.T)
-    assert 0.3 < likeness[2, 8] < 0.95
+    assert 0.3 < np.asarray(np.corrcoef(noon.T))[2, 8] < 0.95
     fleet = fleet_of(nine)
     start = nine_year.first_slot + np.array([40]) * 48
     episode = draw_episode(nine, fleet, nine_year, 5, start, 48)
@@ -165,7 +164,7 @@ def test_many_sites_vary_as_one_party_as_they_would_apart() -> None:
 
 
 def _no_others() -> dict[str, object]:
-    shares = {f"homes.{row}.share": 0.0 for row in range(1, 6)} | {f"stores.{row}.share": 0.0 for row in (0, 1)}
+    shares: dict[str, object] = {f"homes.{row}.share": 0.0 for row in range(1, 6)} | {f"stores.{row}.share": 0.0 for row in (0, 1)}
     counts = {f"homes.{row}.count": 0 for row in range(1, 6)} | {f"stores.{row}.count": 0 for row in (0, 1)}
     return shares | counts | {"mall.0.share": 0.0, "mall.0.count": 0}
 
