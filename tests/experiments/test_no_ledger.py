@@ -1,6 +1,7 @@
 """Every verb that reads a ledger says in one line where there is none, and writes nothing."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("file").write_text("not a folder")
     listed = Path.iterdir
 
-    def listing(path: Path):
+    def listing(path: Path) -> Iterator[Path]:
         if path.name == "locked":
             raise PermissionError(13, "Permission denied")
         return listed(path)

@@ -34,9 +34,10 @@ simulate(order_of(), Path({out!r}), kill)
 
 def order_of(design: str = "dgp", seed: int = 4, private: str | None = None, worlds: int = 1) -> Order:
     """A signed day of a small reference scenario."""
-    small = {"homes.count": 2}
-    more = {"private": private, "worlds": worlds}
-    return make_order("urawa-misono", design, days=1, seed=seed, ledger="full", settings=small, **more)
+    settings = {"homes.count": 2}
+    return make_order(
+        "urawa-misono", design, days=1, seed=seed, ledger="full", settings=settings, private=private, worlds=worlds
+    )
 
 
 def stop(order: Order, out: Path, step: int, resume: bool = False) -> None:
