@@ -13,7 +13,8 @@ Every midnight, of the days that are open as a whole (paper 1.4: contracts for a
 
 In the last GATE_SLOTS open slots all orders are truthful. *Expected price* of a half hour of the day: its mean outside
 price over the last SEASON_DAYS days known, and the usual traded price within that band: nobody knows more.
-*Expected need*: the mean of the next two days' forecasts. With a share of zero there are no blocks and no far offers.
+*Expected need*: the mean of the next two days' forecasts. With a share of zero there are no blocks and no far offers;
+in designs that are not continuous all orders are truthful.
 """
 
 from dataclasses import dataclass, field, replace
@@ -82,7 +83,9 @@ class YearAhead(Strategy):
     def quote(self, view: View, stream: Stream, design: MarketDesign, memory: Memory) -> Quote:
         """Truthful orders at the gate; at midnight also what is traded ahead."""
         action = np.broadcast_to(np.array(TRUTHFUL, np.float32), (*view.stored_wh.shape, len(TRUTHFUL)))
-        midnight = view.slot_of_day == 0 and view.slots_per_day == DAY
+        # elsewhere nothing rests until a block takes it
+        can_rest = design.pairs == "continuous" and not design.rule
+        midnight = can_rest and view.slot_of_day == 0 and view.slots_per_day == DAY
         made = quote(_near(view, NEAR_SLOTS if midnight else GATE_SLOTS), action, design)
         speaks = np.full(view.stored_wh.shape[1], made.wanted_wh.shape[-1])
         if not midnight:

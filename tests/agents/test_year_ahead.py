@@ -17,8 +17,8 @@ from envs.scenario import load_scenario
 from envs.world import Step, World
 from ledger.audit import verify
 from ledger.keeper import Mode
-from market.errors import ConfigError
-from market.orders import Kind, Side
+from market.errors import ConfigError, Refusal
+from market.orders import Kind, Side, is_block
 from market.tables import Table
 from market.units import PPM
 
@@ -149,3 +149,13 @@ def test_the_share_is_a_part() -> None:
     for text in ("1.5", "-1", "much", "nan"):
         with pytest.raises(ConfigError, match="from 0 to 1"):
             find_bidder(f"year-ahead:{text}")
+
+
+@pytest.mark.parametrize("name", ["call", "spot", "mcafee", "dgp-batch", "retail"])
+def test_in_other_designs_nobody_sends_blocks(name: str) -> None:
+    """A midnight and a morning: orders are truthful, none is of an unknown kind."""
+    world = open_world(design=name, seed=5, days=2, policies=dict.fromkeys(ROLES, YearAhead()))
+    world.reset()
+    for step in played(world, 22):
+        assert not (step.codes == Refusal.UNKNOWN_KIND).any()
+        assert not is_block(step.given).any()
