@@ -26,7 +26,7 @@ def draw(study: ForecastErrors) -> Figure:
     roles = list(dict.fromkeys(row.role for row in study.errors))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12, 7), layout="constrained")
-        above, below = figure.subfigures(2, 1)
+        above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
         axes = above.subplots(1, len(roles), squeeze=False)[0]
         for axis, role in zip(axes, roles, strict=True):
             _draw_errors(axis, study, role)

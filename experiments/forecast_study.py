@@ -179,7 +179,8 @@ def _sums(foretold: Int, real: Int) -> Floats:
 
 
 def _means(sums: Floats, course: Int, truth: Int, world: World) -> Misses:
-    return Misses(*(sums / ((world.slots - FIRST_COUNTED) * truth.shape[1])), course, truth[0, 0, : world.slots])
+    absolute, bias, square, size = sums / ((world.slots - FIRST_COUNTED) * truth.shape[1])
+    return Misses(absolute, bias, square, size, course, truth[0, 0, : world.slots])
 
 
 def _rows(model: Model, role: Role, found: Mapping[Model, Mapping[Role, Misses]]) -> list[ErrorRow]:

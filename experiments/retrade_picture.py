@@ -27,7 +27,7 @@ def draw(study: Retrade) -> Figure:
     roles = [role for role in study.leads[0].imbalance_kwh if role != "all"]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12, 7.4), layout="constrained")
-        above, below = figure.subfigures(2, 1)
+        above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
         for axis, role in zip(above.subplots(1, len(roles), squeeze=False)[0], roles, strict=True):
             _draw_leads(axis, study, role)
         above.suptitle("Imbalance of each role by when plans are fixed")
