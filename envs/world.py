@@ -18,12 +18,12 @@ from agents.draw import Purpose, draw
 from agents.fleet import ROLE_NAMES, Role
 from agents.metering import read_meter
 from agents.observing import WIDTH, Floats, View, band_fraction_ppm
-from agents.ordering import add_blocks, write_orders
 from agents.policies import TRUTHFUL_POLICY, Stream
-from agents.quoting import Quote, quote, width_of
+from agents.quoting import Quote, quote
 from agents.strategies import Bidder, Memory, Strategy
 from envs.behind_meter import BehindMeter
 from envs.books import Books
+from envs.collecting import collect_orders
 from envs.delivery import deliver
 from envs.episode import AHEAD, Episode, draw_episode, held_out_starts, start_charge, training_starts
 from envs.link import Link
@@ -413,34 +413,9 @@ class World:
         return self._blanks[role]
 
     def _write_orders(self, quotes: Mapping[Role, Quote]) -> tuple[Table, Int]:
-        """Order rows of all parties, sorted by world, party, slot and side, and the declared plans.
-
-        Dispatchable parties declare none: their plan is what they sold.
-        """
-        first, stop = self.open_columns()
-        shape = (self.worlds, self.fleet.count, min(stop - first, max(map(width_of, quotes.values()), default=0)))
-        wanted, price = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        other: tuple[Int, Int] | tuple[None, None] = (None, None)
-        if any(made.other_wh is not None for made in quotes.values()):
-            other = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        plan, speaks = np.full(shape[:2], ABSENT, np.int64), None
-        for role, made in quotes.items():
-            rows = self.seats[role].rows
-            said = slice(made.wanted_wh.shape[-1])
-            wanted[:, rows, said], price[:, rows, said] = made.wanted_wh, made.price
-            if made.other_wh is not None and made.other_price is not None and other[0] is not None:
-                other[0][:, rows, said], other[1][:, rows, said] = made.other_wh, made.other_price
-            if made.speaks is not None:
-                speaks = np.full(shape[1], shape[2], np.int64) if speaks is None else speaks
-                speaks[rows] = made.speaks
-            if not self.fleet.dispatchable[rows].any():
-                plan[:, rows] = made.plan_wh
-        first_open = self.episode.first_slot + first
-        live = self._sight.live[:, :, : shape[2]]
-        orders = write_orders(wanted, price, live, self.fleet.area, first_open, other[0], other[1], speaks)
-        blocks = [(self.seats[role].rows, made.blocks) for role, made in quotes.items() if made.blocks is not None]
-        if blocks:
-            orders = add_blocks(orders, blocks, self.fleet.area, first_open)
+        """Order rows of all parties and the declared plans, without those of devices outside this process."""
+        first_open = self.episode.first_slot + self._sight.first
+        orders, plan = collect_orders(quotes, self.fleet, self.seats, self._sight.live, first_open)
         if self.external:
             orders = pick_rows(orders, ~self._is_external[orders["world"], orders["party"]])
         return orders, plan
