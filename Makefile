@@ -31,6 +31,7 @@ bench: install
 	$(BIN)/digitalgrid bench envs $(ARGS)
 	$(BIN)/digitalgrid bench market $(ARGS)
 	$(BIN)/digitalgrid bench ledger $(ARGS)
+	$(BIN)/digitalgrid bench agents $(ARGS)
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
