@@ -164,7 +164,9 @@ def test_many_sites_vary_as_one_party_as_they_would_apart() -> None:
 
 
 def _no_others() -> dict[str, object]:
-    shares: dict[str, object] = {f"homes.{row}.share": 0.0 for row in range(1, 6)} | {f"stores.{row}.share": 0.0 for row in (0, 1)}
+    shares: dict[str, object] = {f"homes.{row}.share": 0.0 for row in range(1, 6)} | {
+        f"stores.{row}.share": 0.0 for row in (0, 1)
+    }
     counts = {f"homes.{row}.count": 0 for row in range(1, 6)} | {f"stores.{row}.count": 0 for row in (0, 1)}
     return shares | counts | {"mall.0.share": 0.0, "mall.0.count": 0}
 
