@@ -42,6 +42,8 @@ class Purpose(IntEnum):
     INDUCED_TURN = 34
     INDUCED_OFFER = 35
     ADAPTING = 36
+    LOAD_MEMORY = 37
+    LOAD_PHASE = 38
 
 
 def draw(seed: int, world: npt.ArrayLike, party: npt.ArrayLike, slot: npt.ArrayLike, purpose: Purpose) -> Bits:

@@ -45,7 +45,8 @@ NO_GROUP = -1
 class Fleet:
     """Columns over parties (parties,), int64.
 
-    load_wh mean load per slot [Wh]; load_noise_ppm log standard deviation of a slot's load [ppm];
+    load_wh mean load per slot [Wh]; load_noise_ppm log standard deviation of a slot's load [ppm],
+    load_memory_ppm the part of its log variance that persists [ppm], load_memory_minutes for how long, 0 without;
     opens, closes half hours of the day between which a site is open, closed_ppm its use when closed over
     that when open [ppm]; solar_w PV rating [W]; solar_limit_wh most its inverters pass per slot [Wh];
     thermal_wh largest output per slot [Wh]; cost [mJPY/kWh], NO_COST without fuel; export_limit_wh and
@@ -60,6 +61,8 @@ class Fleet:
     area: Int
     load_wh: Int
     load_noise_ppm: Int
+    load_memory_minutes: Int
+    load_memory_ppm: Int
     size_low_ppm: Int
     size_high_ppm: Int
     opens: Int

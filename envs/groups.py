@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from envs.device_specs import BatterySpec, FuelCellSpec, VehicleSpec, WaterHeaterSpec
 from envs.quantities import Hours, Name, NoiseSd, PowerKw, PriceJpy, Probability, Spec, Spread, in_order
 
+MemoryHours = Annotated[float, Field(ge=0, le=168)]
 PartyCount = Annotated[int, Field(ge=0, le=100_000)]
 OpenHours = Annotated[tuple[Hours, Hours], AfterValidator(in_order)]
 ROUTER_KW = 20.0
@@ -42,14 +43,17 @@ class SitesSpec(Spec):
 class LoadsSpec(SitesSpec):
     """Sites that use energy; `load_noise` is the sd of the lognormal load of a slot.
 
-    `load_file` says that loads are given, not drawn.
+    The part `load_memory_part` of the log variance fades with the time constant `load_memory_hours`, the rest is drawn
+    anew every half hour; all of it where that is 0. `load_file` says that loads are given, not drawn.
     """
 
-    later: ClassVar[frozenset[str]] = SitesSpec.later | {"load_file"}
+    later: ClassVar[frozenset[str]] = SitesSpec.later | {"load_memory_hours", "load_memory_part", "load_file"}
 
     load_kwh_year: Annotated[float, Field(ge=0, le=1e12)]
     size_spread: Spread
     load_noise: NoiseSd
+    load_memory_hours: MemoryHours = 0.0
+    load_memory_part: Probability = 0.78
     load_file: str | None = None
     pv_kw: PowerKw
     export_limit_kw: PowerKw | None

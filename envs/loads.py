@@ -1,8 +1,8 @@
 """What parties use: loads drawn from a scenario's figures, or read from a meter's file.
 
-A drawn load is mean x size x shape x noise; size is drawn per world and party, noise per slot. Parties that share role,
-noise and opening hours are one *cohort* and are drawn together. A group with measured loads in the public year has them
-in every world.
+A drawn load is mean x size x shape x noise; size is drawn per world and party, noise (`envs.load_noise`) per slot.
+Parties that share role, noise and opening hours are one *cohort* and are drawn together. A group with measured loads in
+the public year has them in every world.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agents.draw import Purpose, below, draw, lognormal_ppm
+from agents.draw import Purpose, below, draw
 from agents.fleet import Fleet, Role
+from envs.load_noise import Noise, draw_noise
 from envs.population import rows_of_groups
 from envs.public_year import PublicYear
 from envs.scenario_schema import Scenario
@@ -29,12 +30,15 @@ DRAWN_TOGETHER = 2**18
 class Cohort(NamedTuple):
     """What parties drawn together share; `measured` names the group whose loads were read from a file.
 
-    role; noise_ppm log standard deviation of a slot; opens, closes [half hours], closed_ppm use when closed; of its
-    first party mean_wh per slot and the bounds of the drawn size [ppm].
+    role; noise_ppm log standard deviation of a slot, of whose variance memory_ppm fades in memory_minutes; opens,
+    closes [half hours], closed_ppm use when closed; of its first party mean_wh per slot and the bounds of the drawn
+    size [ppm].
     """
 
     role: int
     noise_ppm: int
+    memory_minutes: int
+    memory_ppm: int
     opens: int
     closes: int
     closed_ppm: int
@@ -46,7 +50,7 @@ class Cohort(NamedTuple):
 
 def cohorts_of(scenario: Scenario, fleet: Fleet, year: PublicYear) -> Iterator[tuple[Cohort, Int]]:
     """Cohorts of the parties with a load, and their rows; raises ConfigError where measured loads do not fit."""
-    columns = _columns_of(fleet)[:5]
+    columns = _columns_of(fleet)[:7]
     measured = _measured_rows(scenario, year)
     for name, rows in measured.items():
         yield _cohort(_columns_of(fleet), int(rows[0]))._replace(measured=name), rows
@@ -70,10 +74,12 @@ def expected_load(fleet: Fleet, year: PublicYear, name: str, rows: slice) -> Int
 
 
 def _columns_of(fleet: Fleet) -> tuple[Int, ...]:
-    """Columns of a `Cohort`, in its order; the first five tell cohorts apart."""
+    """Columns of a `Cohort`, in its order; the first seven tell cohorts apart."""
     return (
         fleet.role,
         fleet.load_noise_ppm,
+        fleet.load_memory_minutes,
+        fleet.load_memory_ppm,
         fleet.opens,
         fleet.closes,
         fleet.closed_ppm,
@@ -84,8 +90,7 @@ def _columns_of(fleet: Fleet) -> tuple[Int, ...]:
 
 
 def _cohort(columns: Sequence[Int], row: int) -> Cohort:
-    role, noise, opens, closes, closed, mean, low, high = (int(column[row]) for column in columns)
-    return Cohort(role, noise, opens, closes, closed, mean, low, high)
+    return Cohort._make([*(int(column[row]) for column in columns), ""])
 
 
 def draw_load(scenario: Scenario, fleet: Fleet, year: PublicYear, seed: int, worlds: Int, at: Int, slot: Int) -> Int:
@@ -126,8 +131,8 @@ def draw_members(
     """Load (w, rows, slots) [Wh] of parties of a drawn cohort; `mean_wh` (w, rows), that of the cohort if not given."""
     shape = _shape_of(cohort, year)[at]
     mean = np.full((len(worlds), len(rows)), cohort.mean_wh) if mean_wh is None else mean_wh
-    bits = draw(seed, worlds[:, None, None], rows[:, None], slot[:, None], Purpose.LOAD)
-    noise = lognormal_ppm(bits, cohort.noise_ppm / PPM)
+    kind = Noise(cohort.noise_ppm, cohort.memory_minutes, cohort.memory_ppm)
+    noise = draw_noise(kind, seed, worlds, rows, slot)
     return np.asarray(mean[..., None] * shape[:, None] // PPM * noise // PPM)
 
 

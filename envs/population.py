@@ -182,6 +182,8 @@ def _values_of_loads(group: LoadsSpec) -> dict[str, int]:
         "role": Role.HOME if isinstance(group, HomesSpec) else Role.STORE,
         "load_wh": round(group.load_kwh_year * 1000 / HALF_HOURS.year),
         "load_noise_ppm": round(group.load_noise * PPM),
+        "load_memory_minutes": round(group.load_memory_hours * 60),
+        "load_memory_ppm": round(group.load_memory_part * PPM),
         "size_low_ppm": round(group.size_spread[0] * PPM),
         "size_high_ppm": round(group.size_spread[1] * PPM),
         "solar_w": round(group.pv_kw * 1000),

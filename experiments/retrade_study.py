@@ -90,6 +90,7 @@ def study_retrade(
     seed: int = JUDGE_SEED,
     sites: int = 100,
     days: int = 7,
+    settings: Mapping[str, object] | None = None,
     progress: Progress | None = None,
 ) -> Retrade:
     """Play all leads and designs on every held-out week.
@@ -101,14 +102,15 @@ def study_retrade(
         seed: key of the first world; the same seed gives the same figures.
         sites: size of a scenario that has one.
         days: days of each world, the first of which is not counted.
+        settings: keys of the scenario with other values.
         progress: called with cases done and cases in all.
 
     Raises:
         ConfigError, DataError: as `envs.opening.open_world`.
     """
-    scenario = load_scenario(name)
+    scenario = load_scenario(name, settings)
     year = public_year(scenario, data, folder=folder_of(name))
-    overrides = {"size": sites} if scenario.size is not None else {}
+    overrides = {**(settings or {}), **({"size": sites} if scenario.size is not None else {})}
     setting = Setting(name, overrides, year, HELD_OUT_WEEKS * seeds, days, seed)
     batteries = (True, False) if has_batteries(scenario) else (False,)
     leads = [Case(f, battery, "retail", lead) for f in FORECASTS for battery in batteries for lead in LEADS]
@@ -121,7 +123,7 @@ def study_retrade(
     said = f"{setting.worlds} worlds, days {days}, first day not counted, {year.source}"
     first = found[leads[0]]
     return Retrade(
-        said + (f", {sites} sites" if overrides else ""),
+        said + "".join(f", {key} = {value}" for key, value in overrides.items()),
         _by_role(first, first.imbalance_kwh, first.metered_kwh),
         tuple(_row(case, found, case._replace(lead="day before")) for case in leads),
         tuple(_row(case, found, ways[0]) for case in ways),

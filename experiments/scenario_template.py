@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.draw import Purpose, between, draw, lognormal_ppm
+from agents.draw import Purpose, between, draw
 from agents.fleet import Fleet, Role
 from envs.half_hour_series import Series, fill_gaps
 from envs.load_files import START, read_table
+from envs.load_noise import Noise, draw_noise
 from envs.own_folder import LOADS, PRICES, SOLAR, YIELD_COLUMN, kind_of
 from envs.population import fleet_of
 from envs.public_year import PublicYear, public_year
@@ -146,5 +147,7 @@ def _load_of(fleet: Fleet, row: int, year: PublicYear) -> Int:
     size = int(
         between(draw(SEED, 0, row, 0, Purpose.SIZE), int(fleet.size_low_ppm[row]), int(fleet.size_high_ppm[row]))
     )
-    noise = lognormal_ppm(draw(SEED, 0, row, slot, Purpose.LOAD), int(fleet.load_noise_ppm[row]) / PPM)
+    columns = (fleet.load_noise_ppm, fleet.load_memory_minutes, fleet.load_memory_ppm)
+    kind = Noise(*(int(column[row]) for column in columns))
+    noise = draw_noise(kind, SEED, np.zeros(1, np.int64), np.array([row]), slot[None])[0, 0]
     return np.asarray(int(fleet.load_wh[row]) * size // PPM * shape // PPM * noise // PPM, np.int64)
