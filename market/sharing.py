@@ -65,7 +65,7 @@ def _share(call: Call, price_of: Price) -> Outcome:
     energy, party = net_of_parties(rows, books), rows["party"].astype(np.int64)
     # where the retailer pays as much as it asks there is nothing to gain by sharing, and no price between the two
     asks, pays = (call.retail[books.market, books.area, way] for way in (0, 1))
-    energy[np.repeat(asks < pays, np.diff(books.start))] = 0
+    energy[np.repeat(asks <= pays, np.diff(books.start))] = 0
     filled = np.zeros(len(energy), np.int64)
     share_books(books.start, books.middle, energy, party, call.design.lot_wh, filled)
     total = np.concatenate([np.zeros(1, np.int64), np.cumsum(energy)])

@@ -196,3 +196,11 @@ def test_energies_up_to_the_bound_are_shared_exactly(name: str) -> None:
     outcome = run(name, orders_of(rows))
     sides = [outcome.filled_wh[:3].sum(), outcome.filled_wh[3:].sum()]
     assert sides[0] == sides[1] == outcome.contracts["energy"].sum() > 0
+
+
+def test_nothing_is_shared_where_the_retailer_pays_as_much_as_it_asks() -> None:
+    """Nobody would gain: one sale and one purchase of the same energy stay with the retailer."""
+    rows = [(Side.SELL, 1, 5, 50), (Side.BUY, 2, 20, 50)]
+    for rule in SHARING:
+        assert not run(rule, orders_of(rows), (10, 10)).filled_wh.any()
+        assert run(rule, orders_of(rows), (11, 10)).filled_wh.all()
