@@ -45,7 +45,7 @@ ITEMS = (
     Item(
         "1.2",
         "JEPX's spot market is the centre; more than 90 % is traded outside it",
-        "design `spot` ([designs](designs.md)); the share is of 2018",
+        "design `spot` ([designs](designs.md)), `market.long_contracts` ([long contracts](long-contracts.md)); the share is of 2018",
     ),
     Item(
         "1.2",
@@ -61,7 +61,7 @@ ITEMS = (
     Item(
         "1.3",
         "half-hour contracts in a row equal a long one if the generator runs on",
-        "`market.continuity`, `market.blocks`",
+        "`market.continuity`, `market.blocks`, `agents.year_ahead` ([year-ahead](year-ahead.md))",
     ),
     Item("1.3", "the generator files the contracted plan and generates to it", "`market.planning`"),
     Item(
@@ -71,7 +71,7 @@ ITEMS = (
     Item(
         "1.3",
         "plans change until one hour before; imbalance hardly ever occurs",
-        "`market.opening`; holds with true forecasts only",
+        "`market.opening`; holds with true forecasts, else weakly ([measured](retrade.md))",
     ),
     Item("1.4", "many short contracts have the effect of long ones", "`market.continuity`"),
     Item(
