@@ -45,7 +45,8 @@ ITEMS = (
     Item(
         "1.2",
         "JEPX's spot market is the centre; more than 90 % is traded outside it",
-        "design `spot` ([designs](designs.md)), `market.long_contracts` ([long contracts](long-contracts.md)); the share is of 2018",
+        "design `spot` ([designs](designs.md)), `market.long_contracts` ([long contracts](long-contracts.md)); "
+        "the share is of 2018",
     ),
     Item(
         "1.2",
