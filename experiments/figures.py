@@ -29,6 +29,8 @@ SEAM = 0.4
 """Bars that touch get an edge of their own colour, or browsers show a hair of white between them."""
 LEAST_KWH = 0.05
 """Trades below this energy a day are not drawn."""
+PARTIES_NAMED = 40
+"""Most parties that have a row of their own among the trades."""
 ROLE_ORDER = (Role.HOME, Role.SOLAR, Role.THERMAL, Role.STORE, Role.RETAILER)
 
 
@@ -71,14 +73,18 @@ def draw_designs(traces: Mapping[str, Trace], day: int, buyer_area: str) -> Figu
 
 
 def draw_trades(trace: Trace) -> Figure:
-    """Who traded with whom: contracted energy a day from each seller (row) to each buyer (column)."""
+    """Who traded with whom: contracted energy a day from each seller (row) to each buyer (column).
+
+    Many parties are shown group by group.
+    """
+    trace = trace if len(trace.parties) <= PARTIES_NAMED else trace.by_group()
     energy = trace.trades_wh / WH_PER_KWH / max(len(trace.slots["slot"]) / HALF_HOURS.per_day, 1e-9)
     rank = {int(role): place for place, role in enumerate(ROLE_ORDER)}
     order = np.array(sorted(range(len(trace.parties)), key=lambda party: (rank[trace.roles[party]], party)))
     sellers, buyers = (order[energy.max(way)[order] >= LEAST_KWH] for way in (1, 0))
     shown = np.where(energy >= LEAST_KWH, energy, 0.0)[np.ix_(sellers, buyers)]
     with mpl.rc_context(STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(max(6.0, 1.9 + 0.66 * len(buyers)), 1.5 + 0.34 * len(sellers)), layout="constrained")
+        figure = Figure(figsize=(max(8.8, 1.9 + 0.66 * len(buyers)), 1.5 + 0.34 * len(sellers)), layout="constrained")
         axis = figure.subplots()
         axis.set_title(_trade_title(trace, energy))
         if not shown.size:

@@ -6,7 +6,7 @@ Everything is a named int64 column, so that a trace is written to and read from 
 """
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,18 @@ class Trace:
     def named(self, what: str) -> Columns:
         """Slot columns of one kind by area, source or line."""
         return {key.partition(":")[2]: column for key, column in self.slots.items() if key.partition(":")[0] == what}
+
+    def by_group(self) -> "Trace":
+        """The same with one row for all parties of a group and role: `home-1` and `home-2` are `home`."""
+        kinds = [
+            (role, name.rpartition("-")[0] if name.rpartition("-")[2].isdigit() else name)
+            for role, name in zip(self.roles, self.parties, strict=True)
+        ]
+        groups = list(dict.fromkeys(kinds))
+        place = np.array([groups.index(kind) for kind in kinds])
+        trades = np.zeros((len(groups), len(groups)), np.int64)
+        np.add.at(trades, (place[:, None], place), self.trades_wh)
+        return replace(self, parties=tuple(n for _, n in groups), roles=tuple(r for r, _ in groups), trades_wh=trades)
 
     def of_devices(self, what: str) -> Columns:
         """Device columns of one kind by party."""

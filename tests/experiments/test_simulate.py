@@ -178,3 +178,13 @@ def test_the_scenarios_lot_rules_every_trade() -> None:
         sizes += contracts["energy"][contracts["last_resort"] == 0].tolist()
     assert sizes
     assert all(size % 50 == 0 for size in sizes)
+
+
+def test_trades_of_a_group_add_up_when_parties_are_shown_by_group(played: Simulation) -> None:
+    """Five homes are one row; all energy stays, and each group's sum is that of its parties."""
+    trace, groups = played.trace, played.trace.by_group()
+    assert groups.parties == ("home", "store", "mall", "thermal", "retailer-tokyo", "retailer-tohoku")
+    assert groups.trades_wh.sum() == trace.trades_wh.sum()
+    stores = [row for row, name in enumerate(trace.parties) if name.startswith("store-")]
+    homes = [row for row, name in enumerate(trace.parties) if name.startswith("home-")]
+    assert groups.trades_wh[0, 1] == trace.trades_wh[np.ix_(homes, stores)].sum()
