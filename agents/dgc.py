@@ -10,6 +10,7 @@ The model offers `world`, `group`, `parties`, `proposals`, `table`, `provider_na
 `envs.society.Society` does.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import mesa
@@ -60,7 +61,7 @@ class Columns(Protocol):
         ...
 
 
-class Window(mesa.Agent):  # type: ignore[misc]  # mesa is not typed
+class Window(mesa.Agent, ABC):  # type: ignore[misc]  # mesa is not typed
     """What all agents share: they look into the columns, and what they show cannot be set."""
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -78,9 +79,9 @@ class Window(mesa.Agent):  # type: ignore[misc]  # mesa is not typed
         return columns
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What tables call it."""
-        raise NotImplementedError
 
     def decide(self) -> None:
         """Nothing: who sends no orders has nothing to decide."""

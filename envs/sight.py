@@ -22,7 +22,6 @@ from agents.forecasting import READING_LAG, known_slots
 from agents.observing import NO_QUOTE, Floats, View, observe
 from envs.episode import AHEAD, solar_of
 from envs.updates import Beliefs, updated_load, updated_sun
-from market.exchange import trade
 from market.opening import open_range
 from market.pairing import best_quotes
 from market.tables import Table
@@ -90,18 +89,7 @@ class Sight:
 
     def hear(self, demand: Table) -> None:
         """Show sellers the book that the step's `demand` rows, numbered by arrival, would leave."""
-        world = self._world
-        outcome = trade(
-            world.design,
-            world.grid,
-            world.resting,
-            demand,
-            world.capacity_wh,
-            world.flow_wh,
-            world.now,
-            retail=world.retail,
-            calendar=world.calendar,
-        )
+        outcome = self._world.match(demand)
         self._answered = self._quotes_of(outcome.resting, outcome.flow_wh)
 
     def view(self, role: Role) -> View:

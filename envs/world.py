@@ -330,19 +330,23 @@ class World:
             self.set_point_wh,
         )
 
-    def _trade(self, admitted: Table) -> Outcome:
-        """Match admitted rows with what rests; the lines' use moves on."""
-        outcome = trade(
+    def match(self, orders: Table) -> Outcome:
+        """What matching numbered rows with what rests would come to; nothing of the world moves."""
+        return trade(
             self.design,
             self.grid,
             self.resting,
-            admitted,
+            orders,
             self.capacity_wh,
             self.flow_wh,
             self.now,
             retail=self.retail,
             calendar=self.calendar,
         )
+
+    def _trade(self, admitted: Table) -> Outcome:
+        """Match admitted rows with what rests; the lines' use moves on."""
+        outcome = self.match(admitted)
         label_sources(outcome.contracts, self.sources)
         self.flow_wh = outcome.flow_wh
         return outcome

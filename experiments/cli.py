@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from experiments import cli_backtest, cli_bench, cli_clear, cli_ledger, cli_scenarios
+from experiments.cli_results import show_result
 from experiments.cli_studies import add_verbs
 from market.errors import DigitalGridError
 
@@ -156,7 +157,7 @@ def train(
         steps=steps,
     )
     result = _with_progress("training", lambda bar: train_role(task, folder, resume=resume, progress=bar))
-    _show(result, as_json)
+    show_result(result, as_json)
 
 
 @app.command()
@@ -188,7 +189,7 @@ def evaluate(
             "training",
             lambda bar: run_study(order, out, seeds, wear_jpy_kwh=wear, steps=steps, resume=resume, progress=bar),
         )
-    _show(result, as_json)
+    show_result(result, as_json)
 
 
 @app.command()
@@ -211,7 +212,7 @@ def compare(
     order = _order(scenario, "dgp", policy, data, settings)
     bidders = {"truthful": {}} | ({"as given": order.policies} if order.policies else {})
     result = compare_designs(order.scenario, order.year, bidders, worlds=worlds, days=days, seed=seed)
-    _show(result, as_json)
+    show_result(result, as_json)
 
 
 @app.command()
@@ -304,13 +305,6 @@ def _order(
 
 def _print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
-
-
-def _show(result: Any, as_json: bool) -> None:
-    if as_json:
-        _print_json(result.rows())
-    else:
-        result.print()
 
 
 def _with_progress(what: str, work: Callable[[Callable[[int, int], None]], Any]) -> Any:

@@ -1,12 +1,10 @@
 """The study of year-ahead trade on the command line."""
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+from experiments.cli_results import Figures, Json, play_study
 
 
 def study_year_ahead(
@@ -19,29 +17,18 @@ def study_year_ahead(
     seed: Annotated[
         int, typer.Option(min=0, help="Key of the first world; the same seed gives the same result.")
     ] = 10_000,
-    figures: Annotated[Path | None, typer.Option(help="Folder for the picture.")] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """Buy a share of the need in blocks up to half the play ahead, and hold it against half-hour orders only.
 
     Example: `digitalgrid study year-ahead --days 28 --seeds 3 --figures pictures`
     """
-    from experiments.screen import with_progress
+    from experiments.year_ahead_picture import save_pictures
     from experiments.year_ahead_study import study_year_ahead as verb
 
-    if figures:
-        from experiments.lead_time_picture import check_folder
-        from experiments.year_ahead_picture import save_pictures
-
-        check_folder(figures)
     shares = tuple(share or (0.0, 0.5, 0.9))
-    result = with_progress("playing", lambda progress: verb(days, shares, seeds, seed, progress))
-    if figures:
-        save_pictures(result, figures)
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()
+    play_study("playing", lambda progress: verb(days, shares, seeds, seed, progress), figures, save_pictures, as_json)
 
 
 def add_verbs(study_app: typer.Typer) -> None:

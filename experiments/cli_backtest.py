@@ -1,12 +1,12 @@
 """`digitalgrid backtest japan-nine` and `backtest calibrate`; `experiments.cli` puts the group on its command line."""
 
-import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from experiments.cli_results import Figures, Json, play_study, show_result
 from market.errors import ConfigError
 
 backtest_app = typer.Typer(
@@ -16,7 +16,6 @@ backtest_app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Data = Annotated[Path, typer.Option(help="Folder with area_demand, jepx_spot and jma_hourly.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @backtest_app.command("japan-nine")
@@ -28,7 +27,7 @@ def japan_nine(
     double: Annotated[list[str] | None, typer.Option(help="What if a line had twice its capacity.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="What if a fleet were not there: AREA:FUEL.")] = None,
     no_limits: Annotated[bool, typer.Option("--no-limits", help="What if lines never filled.")] = False,
-    figures: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """Simulate a real period from residual demand, fleets and dated lines, and compare with the published area prices.
@@ -36,20 +35,17 @@ def japan_nine(
     Example: `digitalgrid backtest japan-nine --data data --from 2022-04-01 --to 2023-03-31 --double kanmon`
     """
     from experiments.backtest import backtest as verb
-    from experiments.screen import with_progress
+    from experiments.backtest_pictures import save_pictures
 
     period = _day(first, "--from"), _day(last, "--to")
-    if figures:
-        from experiments.lead_time_picture import check_folder
-
-        check_folder(figures)
     lines, fleets = tuple(double or ()), tuple(without or ())
-    result = with_progress("simulating", lambda progress: verb(data, *period, fill, lines, fleets, no_limits, progress))
-    if figures:
-        from experiments.backtest_pictures import save_pictures
-
-        save_pictures(result, figures)
-    _show(result, as_json)
+    play_study(
+        "simulating",
+        lambda progress: verb(data, *period, fill, lines, fleets, no_limits, progress),
+        figures,
+        save_pictures,
+        as_json,
+    )
 
 
 @backtest_app.command("calibrate")
@@ -68,7 +64,7 @@ def calibrate(
     from experiments.japan_calibration import calibrate as verb
     from experiments.screen import with_progress
 
-    _show(with_progress("trying", lambda progress: verb(data, tries, seed, keep, progress)), as_json)
+    show_result(with_progress("trying", lambda progress: verb(data, tries, seed, keep, progress)), as_json)
 
 
 def _day(text: str, where: str) -> date:
@@ -76,10 +72,3 @@ def _day(text: str, where: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"{text!r} is not a day", where=where, do="write yyyy-mm-dd") from error
-
-
-def _show(result: Any, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()

@@ -1,15 +1,15 @@
 """`digitalgrid bench agents`, `envs`, `market`, `ledger`, `nation`, `peers`; `experiments.cli` adds them."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from experiments.cli_results import Json, show_result
+
 Seed = Annotated[int, typer.Option(help="The same seed gives the same orders.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def bench_envs(
@@ -21,7 +21,7 @@ def bench_envs(
     """
     from experiments.bench import bench_envs as verb
 
-    _show(verb(worlds=worlds, seed=seed), as_json)
+    show_result(verb(worlds=worlds, seed=seed), as_json)
 
 
 def bench_market(seed: Seed = 0, as_json: Json = False) -> None:
@@ -33,7 +33,7 @@ def bench_market(seed: Seed = 0, as_json: Json = False) -> None:
     from experiments.bench_market import bench_market as verb
     from experiments.screen import with_progress
 
-    _show(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
+    show_result(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
 
 
 def bench_ledger(seed: Seed = 0, as_json: Json = False) -> None:
@@ -44,7 +44,7 @@ def bench_ledger(seed: Seed = 0, as_json: Json = False) -> None:
     from experiments.bench_ledger import bench_ledger as verb
     from experiments.screen import with_progress
 
-    _show(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
+    show_result(with_progress("measuring", lambda progress: verb(seed, progress)), as_json)
 
 
 def bench_agents(
@@ -70,7 +70,7 @@ def bench_agents(
         save_sizes(with_progress("measuring", lambda progress: time_sizes(agents, seed, progress)), picture)
         typer.echo(str(picture))
         return
-    _show(with_progress("measuring", lambda progress: verb(agents, seed, progress)), as_json)
+    show_result(with_progress("measuring", lambda progress: verb(agents, seed, progress)), as_json)
 
 
 def bench_nation(
@@ -88,7 +88,7 @@ def bench_nation(
     from experiments.bench_nation import bench_nation as verb
     from experiments.screen import with_progress
 
-    _show(with_progress("measuring", lambda progress: verb(sites, seed, progress)), as_json)
+    show_result(with_progress("measuring", lambda progress: verb(sites, seed, progress)), as_json)
 
 
 def bench_peers(
@@ -108,7 +108,7 @@ def bench_peers(
     from experiments.screen import with_progress
 
     where = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digitalgrid" / "peers"
-    _show(with_progress("measuring", lambda progress: verb(where, limit, seed, progress)), as_json)
+    show_result(with_progress("measuring", lambda progress: verb(where, limit, seed, progress)), as_json)
 
 
 def add_verbs(bench_app: typer.Typer) -> None:
@@ -123,10 +123,3 @@ def add_verbs(bench_app: typer.Typer) -> None:
     }
     for name, verb in verbs.items():
         bench_app.command(name)(verb)
-
-
-def _show(result: Any, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()

@@ -1,13 +1,12 @@
 """Studies of what parties foretell, and of what they can still change, on the command line."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Figures = Annotated[Path | None, typer.Option(help="Folder for the picture.")]
+from experiments.cli_results import Figures, Json, play_study
+
 Seed = Annotated[int, typer.Option(min=0, help="Key of the first world; the same seed gives the same result.")]
 Seeds = Annotated[int, typer.Option(min=1, max=20, help="Draws of each held-out week; 13 worlds each.")]
 Name = Annotated[str, typer.Option(help="Scenario by name, or path of a TOML file.")]
@@ -33,19 +32,17 @@ def study_retrade(
     Example: `digitalgrid study retrade --seeds 2 --figures pictures`
     """
     from envs.scenario import parse_override
+    from experiments.retrade_picture import save_pictures
     from experiments.retrade_study import study_retrade as verb
-    from experiments.screen import with_progress
 
-    if figures:
-        from experiments.lead_time_picture import check_folder
-        from experiments.retrade_picture import save_pictures
-
-        check_folder(figures)
     chosen = dict(parse_override(text) for text in settings or [])
-    result = with_progress("playing", lambda progress: verb(scenario, data, seeds, seed, sites, days, chosen, progress))
-    if figures:
-        save_pictures(result, figures)
-    _show(result, as_json)
+    play_study(
+        "playing",
+        lambda progress: verb(scenario, data, seeds, seed, sites, days, chosen, progress),
+        figures,
+        save_pictures,
+        as_json,
+    )
 
 
 def study_forecasts(
@@ -62,18 +59,16 @@ def study_forecasts(
 
     Example: `digitalgrid study forecasts --seeds 2 --figures pictures`
     """
+    from experiments.forecast_picture import save_pictures
     from experiments.forecast_study import study_forecasts as verb
-    from experiments.screen import with_progress
 
-    if figures:
-        from experiments.forecast_picture import save_pictures
-        from experiments.lead_time_picture import check_folder
-
-        check_folder(figures)
-    result = with_progress("playing", lambda progress: verb(scenario, data, seeds, seed, sites, days, progress))
-    if figures:
-        save_pictures(result, figures)
-    _show(result, as_json)
+    play_study(
+        "playing",
+        lambda progress: verb(scenario, data, seeds, seed, sites, days, progress),
+        figures,
+        save_pictures,
+        as_json,
+    )
 
 
 def study_load_memory(
@@ -85,17 +80,10 @@ def study_load_memory(
 
     Example: `digitalgrid study load-memory --data loads --figures pictures`
     """
+    from experiments.load_memory_picture import save_pictures
     from experiments.load_memory_study import study_load_memory as verb
 
-    if figures:
-        from experiments.lead_time_picture import check_folder
-        from experiments.load_memory_picture import save_pictures
-
-        check_folder(figures)
-    result = verb(data)
-    if figures:
-        save_pictures(result, figures)
-    _show(result, as_json)
+    play_study("reading", lambda _: verb(data), figures, save_pictures, as_json)
 
 
 def add_verbs(study_app: typer.Typer) -> None:
@@ -103,10 +91,3 @@ def add_verbs(study_app: typer.Typer) -> None:
     study_app.command("forecasts")(study_forecasts)
     study_app.command("load-memory")(study_load_memory)
     study_app.command("retrade")(study_retrade)
-
-
-def _show(result: Any, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()

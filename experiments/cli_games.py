@@ -1,12 +1,11 @@
 """Verbs that play known games on the real market: what traders without aim reach, what a market maker adds."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Figures = Annotated[Path | None, typer.Option(help="Folder for the pictures.")]
+from experiments.cli_results import Figures, Json, play_study
+
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 
 
@@ -23,18 +22,11 @@ def study_zero_intelligence(
     Example: `digitalgrid study zero-intelligence --sessions 1020 --figures pictures`
     """
     from experiments.gode_sunder import study_zero_intelligence as verb
-    from experiments.screen import with_progress
+    from experiments.gode_sunder_picture import save_pictures
 
-    if figures:
-        from experiments.lead_time_picture import check_folder
-
-        check_folder(figures)
-    result = with_progress("playing", lambda progress: verb(sessions, seed, offers, progress))
-    if figures:
-        from experiments.gode_sunder_picture import save_pictures
-
-        save_pictures(result, figures)
-    _show(result, as_json)
+    result = play_study(
+        "playing", lambda progress: verb(sessions, seed, offers, progress), figures, save_pictures, as_json
+    )
     if not all(result.checks().values()):
         raise typer.Exit(1)
 
@@ -53,36 +45,21 @@ def study_market_maker(
 
     Example: `digitalgrid study market-maker --spread 0.5 --worlds 26 --days 7 --figures pictures`
     """
+    from experiments.market_maker_picture import save_pictures
     from experiments.market_maker_study import study_market_maker as verb
-    from experiments.screen import with_progress
 
-    if figures:
-        from experiments.lead_time_picture import check_folder
-
-        check_folder(figures)
-    result = with_progress(
+    play_study(
         "playing",
         lambda progress: verb(
             scenario, spread=spread, limit_wh=limit, worlds=worlds, days=days, seed=seed, progress=progress
         ),
+        figures,
+        save_pictures,
+        as_json,
     )
-    if figures:
-        from experiments.market_maker_picture import save_pictures
-
-        save_pictures(result, figures)
-    _show(result, as_json)
 
 
 def add_verbs(studies: typer.Typer) -> None:
     """Put the verbs of this file beside the other studies."""
     studies.command("zero-intelligence")(study_zero_intelligence)
     studies.command("market-maker")(study_market_maker)
-
-
-def _show(result: Any, as_json: bool) -> None:
-    import json
-
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()

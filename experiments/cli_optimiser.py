@@ -1,12 +1,11 @@
 """The study of the optimising bidder on the command line."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+from experiments.cli_results import Figures, Json, play_study
 
 
 def study_optimiser(
@@ -15,28 +14,17 @@ def study_optimiser(
     data: Annotated[
         Path | None, typer.Option(help="Folder with JEPX and JMA files; without it a synthetic year.")
     ] = None,
-    figures: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """Set what homes save by planning ahead against the most they could save, and against the best fixed mark-up.
 
     Example: `digitalgrid study optimiser --seeds 2 --figures pictures`
     """
+    from experiments.oracle_pictures import save_pictures
     from experiments.oracle_study import study_optimiser as verb
-    from experiments.screen import with_progress
 
-    if figures:
-        from experiments.lead_time_picture import check_folder
-        from experiments.oracle_pictures import save_pictures
-
-        check_folder(figures)
-    result = with_progress("playing", lambda progress: verb(seeds, seed, data, progress))
-    if figures:
-        save_pictures(result, figures)
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()
+    play_study("playing", lambda progress: verb(seeds, seed, data, progress), figures, save_pictures, as_json)
 
 
 def add_verbs(study_app: typer.Typer) -> None:

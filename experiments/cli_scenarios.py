@@ -1,13 +1,13 @@
 """The verbs of `digitalgrid scenarios`; without one it lists them."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from experiments.cli_results import Json, show_result
+
 Named = Annotated[str, typer.Argument(help="A scenario by name, the path of a TOML file, or a folder with one.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 scenarios_app = typer.Typer(rich_markup_mode="markdown")
 
@@ -21,7 +21,7 @@ def scenarios(context: typer.Context, as_json: Json = False) -> None:
     if context.invoked_subcommand is None:
         from experiments.scenario_table import list_scenarios
 
-        _show(list_scenarios(), as_json)
+        show_result(list_scenarios(), as_json)
 
 
 @scenarios_app.command()
@@ -32,7 +32,7 @@ def show(scenario: Named, as_json: Json = False) -> None:
     """
     from experiments.scenario_table import show_scenario
 
-    _show(show_scenario(scenario), as_json)
+    show_result(show_scenario(scenario), as_json)
 
 
 @scenarios_app.command()
@@ -71,7 +71,7 @@ def check(scenario: Named, as_json: Json = False) -> None:
     from experiments.scenario_table import check_scenario
 
     found = check_scenario(scenario)
-    _show(found, as_json)
+    show_result(found, as_json)
     if found.error:
         raise found.error
 
@@ -88,10 +88,3 @@ def fill(
     from experiments.scenario_template import fill_file
 
     typer.echo(f"{out}: {fill_file(file, out).filled:,} values filled")
-
-
-def _show(result: Any, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()

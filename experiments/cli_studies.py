@@ -1,13 +1,13 @@
 """Further verbs of the command line; `experiments.cli` puts them beside its own."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from experiments import cli_ahead, cli_forecasts, cli_games, cli_groups, cli_link, cli_optimiser
 from experiments.cli_ledger import Administrators, keys_of
+from experiments.cli_results import Figures, Json, play_study, show_result
 
 statement_app = typer.Typer()
 bill_app = typer.Typer()
@@ -15,8 +15,6 @@ designs_app = typer.Typer()
 lines_app = typer.Typer()
 why_app = typer.Typer()
 study_app = typer.Typer(help="Studies of the market itself, with synthetic orders.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @statement_app.command()
@@ -45,7 +43,7 @@ def statement(
         from experiments.statement_picture import save_statement
 
         save_statement(result, picture)
-    _show(result, as_json)
+    show_result(result, as_json)
 
 
 @bill_app.command()
@@ -61,7 +59,7 @@ def bill(
     """
     from experiments.bill import make_bill
 
-    _show(make_bill(party, run, keys_of(keys)), as_json)
+    show_result(make_bill(party, run, keys_of(keys)), as_json)
 
 
 @lines_app.command()
@@ -89,7 +87,7 @@ def lines(
         from experiments.lines_picture import save_lines
 
         save_lines(result, picture)
-    _show(result, as_json)
+    show_result(result, as_json)
 
 
 @why_app.command()
@@ -115,7 +113,7 @@ def why(
 
     known = keys_of(keys)
     result = explain(contract, run, world=world, policies=policy or [], trust_source=trust_source, keys_of=known)
-    _show(result, as_json)
+    show_result(result, as_json)
     if not result.same:
         raise typer.Exit(1)
 
@@ -125,7 +123,7 @@ def study_lead_time(
     days: Annotated[int, typer.Option(help="Days of delivery, spread over a year.")] = 12,
     seeds: Annotated[int, typer.Option(help="Years of orders, each with a seed of its own.")] = 4,
     seed: Annotated[int, typer.Option(help="The first seed; the same seeds give the same result.")] = 0,
-    figures: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """Send the same year-ahead orders through spot with splitting and through dgp, and see who knew the lines when.
@@ -133,16 +131,9 @@ def study_lead_time(
     Example: `digitalgrid study lead-time --days 12 --seeds 4 --figures pictures`
     """
     from experiments.lead_time import study_lead_time as verb
-    from experiments.screen import with_progress
+    from experiments.lead_time_picture import save_pictures
 
-    if figures:
-        from experiments.lead_time_picture import check_folder, save_pictures
-
-        check_folder(figures)
-    result = with_progress("playing", lambda progress: verb(days, seeds, seed, progress))
-    if figures:
-        save_pictures(result, figures)
-    _show(result, as_json)
+    play_study("playing", lambda progress: verb(days, seeds, seed, progress), figures, save_pictures, as_json)
 
 
 @designs_app.command()
@@ -162,7 +153,7 @@ def designs(
     if check and name is None:
         raise ConfigError("one design is checked at a time", where="--check", do="name it")
     result = list_designs(name, check, seed)
-    _show(result, as_json)
+    show_result(result, as_json)
     if not result.ok:
         raise typer.Exit(1)
 
@@ -181,10 +172,3 @@ def add_verbs(app: typer.Typer) -> None:
     cli_groups.add_verbs(study_app)
     cli_link.add_verbs(study_app)
     cli_optimiser.add_verbs(study_app)
-
-
-def _show(result: Any, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result.rows(), indent=2, ensure_ascii=False))
-    else:
-        result.print()

@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito (colour-blind safe).
 """
 
 import io
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,13 @@ def svg_text(figure: Figure, name: str) -> str:
     text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
     text = re.sub(r'id="((?:figure|axes|patch|line2d|text|matplotlib|xtick|ytick|legend)[\w.]*)"', "", text)
     return re.sub(r"(-?\d+\.\d\d)\d+", r"\1", text)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ConfigError when no picture can be written there; asked before the long work begins."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError("no pictures can be written there", where=str(folder), do="give another --figures")
 
 
 def save_png(figure: Figure, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Pictures of the lead-time study: skill by lead for each case, each line's correlation, and one line on one day."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from matplotlib.figure import Figure
 
 from experiments.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, STYLE, save_pngs
 from experiments.lead_time import CASES, LEADS, Example, LeadTime
-from market.errors import ConfigError
 from market.slots import HALF_HOURS
 
 COLOURS = dict(zip(CASES, (BLUE, PINK, RED, GREEN, ORANGE, SKY), strict=True))
@@ -21,13 +19,6 @@ PANELS = {
     "recall": "Ended full: how many were known",
 }
 WITHOUT_CONTRACTS = "base, other years, no contracts"
-
-
-def check_folder(folder: Path) -> None:
-    """Raise ConfigError when no picture can be written there; asked before the long work begins."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise ConfigError("no pictures can be written there", where=str(folder), do="give another --figures")
 
 
 def save_pictures(study: LeadTime, folder: Path) -> list[Path]:
